@@ -1,0 +1,43 @@
+# The verbs of this project; CI and the README use these and no others.
+.DEFAULT_GOAL := help
+.PHONY: help run test check contract bench docs lock clean
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help: ## list the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml deploy/python-venv.sh
+	@sh deploy/python-venv.sh $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(STAMP) ## do the main job on real data, with a server of its own (KEEP=1 leaves it up)
+	@$(BIN)/python examples/tour.py $(if $(KEEP),--keep)
+
+test: check ## everything that CI runs: checks, then all tests against real parts
+	$(BIN)/pytest -n 2
+
+check: $(STAMP) ## format, lint, types, import layers, contract in step
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m klarity_storage.server.contract --check contract
+
+contract: $(STAMP) ## write contract/openapi.json and contract/errors.json anew
+	$(BIN)/python -m klarity_storage.server.contract contract
+
+lock: $(STAMP) ## resolve exact versions anew, without addresses of any registry
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --dry-run --ignore-installed --report .lock.json \
+		--group build --group demo --group test --group check '.[server]'
+	$(BIN)/python deploy/lock.py .lock.json > requirements.lock
+	@rm .lock.json
+
+clean: ## remove the environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

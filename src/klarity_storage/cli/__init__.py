@@ -1,0 +1,1 @@
+"""``ks``: nouns, then verbs; data on stdout, talk on stderr."""

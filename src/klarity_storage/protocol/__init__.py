@@ -1,0 +1,1 @@
+"""What client and server say to each other: one file a noun, frozen msgspec structs."""

@@ -1,0 +1,55 @@
+"""Credentials of the S3 engine: what lets bytes flow between client and engine directly."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from klarity_storage.protocol.base import Request, Response
+
+MIN_DURATION = 900
+MAX_DURATION = 43_200
+
+
+class Operation(StrEnum):
+    """What credentials are asked for."""
+
+    READ = "read"
+    WRITE = "write"
+    OVERWRITE = "overwrite"
+    """Replace a table's rows: takes an owner."""
+
+
+class CredentialsRequest(Request):
+    scope: str
+    """``space``, ``space/kind`` or ``space/kind/name``."""
+    operation: Operation = Operation.READ
+    version: str | None = None
+    """The version hash that a push uploads to: required to write an artefact, model or dataset."""
+    duration: Annotated[int, msgspec.Meta(ge=MIN_DURATION, le=MAX_DURATION)] = 3600
+    """Seconds until they expire: 15 minutes to 12 hours."""
+
+
+class S3Credentials(Response):
+    """Where the engine is, and the keys to a part of it."""
+
+    endpoint: str
+    region: str
+    bucket: str
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+    expires_at: datetime | None = None
+    """None for keys that do not expire: the server's own."""
+    prefixes: list[str] = []
+    """The prefixes that the keys reach, each with its closing slash; all with an empty list."""
+
+    def __repr__(self) -> str:
+        return (
+            f"S3Credentials(endpoint={self.endpoint!r}, bucket={self.bucket!r}, "
+            f"access_key_id={self.access_key_id!r}, expires_at={self.expires_at}, "
+            f"prefixes={self.prefixes!r})"
+        )

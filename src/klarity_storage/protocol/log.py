@@ -1,0 +1,61 @@
+"""The log of a name: one JSON object an entry, told apart by ``action``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class StoredObject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An object that a version refers to."""
+
+    key: str
+    """Relative to the name's prefix: ``<version hash>/<path>``."""
+    size: int
+    """In bytes."""
+    etag: str | None = None
+    """Where the engine's is stable."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
+    """What every action has: when, by whom, and the id of the write."""
+
+    at: datetime
+    by: str
+    write_id: str
+
+
+class Commit(Entry, frozen=True, kw_only=True, tag="commit"):
+    version: str
+    manifest: str
+    files: int
+    bytes: int
+    objects: list[StoredObject]
+    message: str = ""
+    parents: list[str] = []
+    lineage: list[str] = []
+    metadata: dict[str, Any] = {}
+
+
+class Tag(Entry, frozen=True, kw_only=True, tag="tag"):
+    tag: str
+    version: str
+
+
+class Untag(Entry, frozen=True, kw_only=True, tag="untag"):
+    tag: str
+
+
+class Delete(Entry, frozen=True, kw_only=True, tag="delete"):
+    version: str
+    reason: str = ""
+
+
+class Purge(Entry, frozen=True, kw_only=True, tag="purge"):
+    objects: list[str]
+    """Keys, relative to the name's prefix, that are about to be deleted."""
+
+
+Action = Commit | Tag | Untag | Delete | Purge

@@ -1,0 +1,32 @@
+"""Who is asking, and whom."""
+
+from __future__ import annotations
+
+from klarity_storage.protocol.base import Response
+from klarity_storage.protocol.grants import Grant
+
+
+class ServerInfo(Response):
+    """What anybody may know of a server."""
+
+    name: str
+    version: str
+
+
+class Identity(Response):
+    """Who the server takes the caller for, and what they were granted."""
+
+    principal: str
+    """``user:alice``."""
+    display_name: str
+    administrator: bool
+    token_id: str | None = None
+    grants: list[Grant] = []
+
+
+class Readiness(Response):
+    """Whether the server can do its work, part by part."""
+
+    ready: bool
+    parts: dict[str, str]
+    """``ok``, or what is wrong, by part: database, engine."""

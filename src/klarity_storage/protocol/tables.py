@@ -1,0 +1,42 @@
+"""Tables: Delta Lake tables under ``<space>/tables/<name>/``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from klarity_storage.protocol.base import Response
+
+
+class Column(Response):
+    name: str
+    type: str
+    """As Delta names it: ``long``, ``string``, ``decimal(10,2)``, ``struct<…>``."""
+    nullable: bool = True
+    comment: str = ""
+
+
+class TableInfo(Response):
+    """What a table holds at one version."""
+
+    space: str
+    name: str
+    version: int
+    description: str
+    columns: list[Column]
+    partitions: list[str]
+    rows: int | None
+    """None where the log has no count for some file."""
+    bytes: int
+    files: int
+    metadata: dict[str, str]
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class TableName(Response):
+    space: str
+    name: str
+
+
+class TableList(Response):
+    items: list[TableName]

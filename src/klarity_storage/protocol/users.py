@@ -1,0 +1,25 @@
+"""Users: people who log in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from klarity_storage.protocol.base import Request, Response
+
+
+class User(Response):
+    name: str
+    display_name: str
+    administrator: bool
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+
+class UserList(Response):
+    items: list[User]
+
+
+class CreateUser(Request):
+    name: str
+    display_name: str = ""
+    administrator: bool = False

@@ -1,0 +1,1 @@
+"""S3 engines: the embedded SeaweedFS, or an S3 that stands already."""

@@ -1,0 +1,1 @@
+"""Tables: Delta Lake, queried with DataFusion."""

@@ -1,0 +1,1 @@
+"""Versioned trees: immutable, content-addressed, over any obstore store."""
