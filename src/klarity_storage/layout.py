@@ -39,6 +39,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _HASH_PREFIX = re.compile(r"[0-9a-f]{%d,64}" % MIN_HASH_PREFIX)
 _LOG_KEY = re.compile(r"(?:^|/)_log/([0-9]{20})\.json$")
+_PACK = re.compile(rf"{RESERVED_SEGMENT}/pack-[0-9a-f]{{64}}\.bin")
 _MANIFEST = re.compile(r"manifest-[0-9a-f]{64}\.parquet")
 
 
@@ -94,9 +95,9 @@ class Name:
     def version_prefix(self, version: str) -> str:
         return f"{self}/{check_hash(version)}/"
 
-    def object_key(self, version: str, path: str) -> str:
-        """The key of a file that is stored as itself."""
-        return _bounded(self.version_prefix(version) + check_path(path))
+    def object_key(self, key: str) -> str:
+        """The whole key of an object whose key is relative to this name."""
+        return _bounded(self.prefix + check_object(key))
 
     def manifest_key(self, version: str, manifest: str) -> str:
         """The key of a version's manifest, by its file name."""
@@ -213,6 +214,18 @@ def check_path(path: str) -> str:
             f"The file path {path!r} cannot be stored: {reason}.", hint="Rename the file."
         )
     return path
+
+
+def check_object(key: str) -> str:
+    """Return the key of an object that extents may name, or raise InvalidPathError.
+
+    It is relative to the name's prefix, so it cannot lead out of it: ``<version hash>/<path>``, or
+    ``<version hash>/_ks/pack-<sha256>.bin``.
+    """
+    version, _, path = key.partition("/")
+    if not _HASH.fullmatch(version):
+        raise InvalidPathError(f"The object {key!r} does not lie in a version's folder.")
+    return key if _PACK.fullmatch(path) else f"{version}/{check_path(path)}"
 
 
 def _path_fault(path: str) -> str | None:
