@@ -53,7 +53,10 @@ def _translated(error: Exception, what: str) -> StorageError:
             f"Storage refused access to {what}.",
             hint="The credentials may have expired or not reach this far; see ks whoami.",
         )
-    number = _os_error(error)
+    return _of_the_system(_os_error(error), error, what)
+
+
+def _of_the_system(number: int | None, error: Exception, what: str) -> StorageError:
     if number in _FULL:
         return StorageFullError(
             f"Storage cannot take {what}: {_FULL[number]}.",

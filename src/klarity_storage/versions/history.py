@@ -22,38 +22,40 @@ class History:
     """How many entries the log has."""
     commits: dict[int, Commit] = field(default_factory=dict)
     """The commits of versions that are not deleted, by entry number, oldest first."""
-    tagged: dict[str, tuple[int, Tag]] = field(default_factory=dict)
+    tagged: dict[str, Tag] = field(default_factory=dict)
 
     def with_entries(self, entries: list[tuple[int, Action]]) -> History:
-        """This history and what came after it."""
+        """What the history is with these entries behind it."""
         commits, tagged = dict(self.commits), dict(self.tagged)
         for number, action in entries:
-            match action:
-                case Commit():
-                    commits[number] = action
-                case Tag():
-                    tagged[action.tag] = (number, action)
-                case Untag():
-                    tagged.pop(action.tag, None)
-                case Delete():
-                    commits = {n: c for n, c in commits.items() if c.version != action.version}
-                    tagged = {t: e for t, e in tagged.items() if e[1].version != action.version}
+            if isinstance(action, Commit):
+                commits[number] = action
+            elif isinstance(action, Tag):
+                tagged[action.tag] = action
+            elif isinstance(action, Untag):
+                tagged.pop(action.tag, None)
+            elif isinstance(action, Delete):
+                gone = action.version
+                commits = {n: entry for n, entry in commits.items() if entry.version != gone}
+                tagged = {tag: entry for tag, entry in tagged.items() if entry.version != gone}
         return History(self.name, self.length + len(entries), commits, tagged)
 
     def latest(self) -> VersionInfo | None:
         """The newest commit, or None before the first."""
-        return self._info(max(self.commits)) if self.commits else None
+        return self._info(self._newest, self._tags_by_version()) if self.commits else None
 
     def versions(self) -> list[VersionInfo]:
         """Every commit, newest first; a version that was committed again is listed again."""
-        return [self._info(number) for number in reversed(self.commits)]
+        tags = self._tags_by_version()
+        return [self._info(number, tags) for number in reversed(self.commits)]
 
     def tags(self) -> list[TagInfo]:
         """The tags as they stand, by name."""
-        return [
-            TagInfo(tag=tag, version=entry.version, at=entry.at, by=entry.by)
-            for tag, (_, entry) in sorted(self.tagged.items())
-        ]
+        return [self.tag_info(tag) for tag in sorted(self.tagged)]
+
+    def tag_info(self, tag: str) -> TagInfo:
+        entry = self.tagged[tag]
+        return TagInfo(tag=tag, version=entry.version, at=entry.at, by=entry.by)
 
     def holds(self, version: str) -> bool:
         """Whether a version was committed and not deleted, by its whole hash."""
@@ -68,14 +70,15 @@ class History:
         """
         if not self.commits:
             raise name_not_found(self.name)
-        if selector in (None, LATEST):
-            return self._info(max(self.commits))
-        version = self._version_of(str(selector))
-        return self._info(max(n for n, c in self.commits.items() if c.version == version))
+        number = self._newest
+        if selector not in (None, LATEST):
+            version = self._version_of(str(selector))
+            number = next(n for n in reversed(self.commits) if self.commits[n].version == version)
+        return self._info(number, self._tags_by_version())
 
     def _version_of(self, selector: str) -> str:
         if selector in self.tagged:
-            return self.tagged[selector][1].version
+            return self.tagged[selector].version
         found = {c.version for c in self.commits.values() if c.version.startswith(selector)}
         if not found or not is_hash_prefix(selector):
             raise VersionNotFoundError(
@@ -89,7 +92,17 @@ class History:
             )
         return found.pop()
 
-    def _info(self, number: int) -> VersionInfo:
+    @property
+    def _newest(self) -> int:
+        return next(reversed(self.commits))
+
+    def _tags_by_version(self) -> dict[str, list[str]]:
+        tags: dict[str, list[str]] = {}
+        for tag, entry in sorted(self.tagged.items()):
+            tags.setdefault(entry.version, []).append(tag)
+        return tags
+
+    def _info(self, number: int, tags: dict[str, list[str]]) -> VersionInfo:
         commit = self.commits[number]
         return VersionInfo(
             space=self.name.space,
@@ -106,8 +119,8 @@ class History:
             manifest=commit.manifest,
             files=commit.files,
             bytes=commit.bytes,
-            tags=sorted(t for t, (_, e) in self.tagged.items() if e.version == commit.version),
-            latest=number == max(self.commits),
+            tags=tags.get(commit.version, []),
+            latest=number == self._newest,
         )
 
 

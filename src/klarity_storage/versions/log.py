@@ -1,7 +1,7 @@
 """The log of a name: numbered entries, each written once with If-None-Match.
 
-The log is the truth of a name; see DESIGN §3. An entry is ``_log/<20 digits>.json``, and entries are
-numbered from 0 without a gap.
+The log is the truth of a name. An entry is ``_log/<20 digits>.json``, and entries are numbered from
+0 without a gap.
 """
 
 from __future__ import annotations

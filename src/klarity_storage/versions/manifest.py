@@ -1,7 +1,7 @@
 """The manifest of a version: which bytes of which objects make up each file.
 
-One Parquet file with the columns ``path, size, sha256, media_type, extents``, sorted by path, in row
-groups that a reader can skip by the path's statistics.
+One Parquet file with the columns ``path, size, sha256, media_type, extents``, sorted by path, in
+row groups that a reader can skip by the path's statistics.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Manifest:
         return self._table
 
     @property
-    def bytes(self) -> int:
+    def total_bytes(self) -> int:
         """The sum of the files' sizes."""
         return int(pc.sum(self._table["size"]).as_py() or 0)
 

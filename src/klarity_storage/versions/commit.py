@@ -1,0 +1,174 @@
+"""Make uploaded files a version: check the manifest, then append to the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+from obstore.store import ObjectStore
+
+from klarity_storage.errors import (
+    InvalidInputError,
+    InvalidManifestError,
+    NotFoundError,
+)
+from klarity_storage.layout import Name, Reference, check_hash
+from klarity_storage.protocol.log import Commit, StoredObject
+from klarity_storage.protocol.versions import CommitRequest, VersionInfo
+from klarity_storage.versions.append import append_action
+from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.history import History, read_history
+from klarity_storage.versions.manifest import Manifest, load_manifest
+
+MAX_METADATA_BYTES = 64 * 1024
+"""Of a commit's metadata, message and lineage together, as JSON."""
+
+_HEAD_RATHER_THAN_LIST = 16
+
+
+def commit_version(
+    store: ObjectStore,
+    name: Name,
+    request: CommitRequest,
+    *,
+    by: str,
+    stable_etags: bool,
+    history: History | None = None,
+) -> VersionInfo:
+    """Append a commit, or return the one that stands already.
+
+    Content that is already the latest is not committed again.
+
+    Args:
+        store: the bucket, with keys that read all of the name and write its log.
+        name: what to commit to.
+        request: what to commit; its files and manifest are uploaded.
+        by: who asks: ``user:alice``.
+        stable_etags: whether ETags are worth keeping.
+        history: what is known of the name, to read only what is newer.
+
+    Raises:
+        InvalidManifestError: the manifest is missing, its hash is not the version's, or an extent
+            does not lie inside an object of this name.
+        InvalidInputError: parents, lineage or metadata cannot be kept.
+        ConflictError: too many others committed at the same time.
+    """
+    history = read_history(store, name, history)
+    _check_request(request, history)
+    checked: list[Commit] = []
+
+    def action_for(history: History) -> Commit | None:
+        latest = history.latest()
+        if latest and latest.version == request.version:
+            return None
+        if not checked:  # the manifest does not change while others commit
+            checked.append(_action(store, name, request, by=by, stable_etags=stable_etags))
+        return checked[0]
+
+    return append_action(store, history, action_for).resolve(request.version)
+
+
+def _check_request(request: CommitRequest, history: History) -> None:
+    check_hash(request.version)
+    for reference in request.lineage:
+        Reference.parse(reference)
+    for parent in request.parents:
+        if not history.holds(parent):
+            raise InvalidInputError(
+                f"{history.name} has no version {parent!r} to be a parent.",
+                hint=f"ks log {history.name} lists its versions.",
+            )
+    size = len(msgspec.json.encode([request.metadata, request.message, request.lineage]))
+    if size > MAX_METADATA_BYTES:
+        raise InvalidInputError(
+            f"Message, lineage and metadata have {size} bytes, more than {MAX_METADATA_BYTES}.",
+            hint="Push large metadata as a file of the version.",
+        )
+
+
+def _action(
+    store: ObjectStore, name: Name, request: CommitRequest, *, by: str, stable_etags: bool
+) -> Commit:
+    manifest = load_manifest(store, name, request.version, request.manifest)
+    actual = manifest.version_hash()
+    if actual != request.version:
+        raise InvalidManifestError(
+            f"The manifest's files have the hash {actual[:12]}, not {request.version[:12]}."
+        )
+    return Commit(
+        at=datetime.now(UTC),
+        by=by,
+        write_id=request.write_id,
+        version=request.version,
+        manifest=request.manifest,
+        files=len(manifest),
+        bytes=manifest.total_bytes,
+        objects=_check_objects(store, name, manifest, stable_etags=stable_etags),
+        message=request.message,
+        parents=request.parents,
+        lineage=request.lineage,
+        metadata=request.metadata,
+    )
+
+
+def _check_objects(
+    store: ObjectStore, name: Name, manifest: Manifest, *, stable_etags: bool
+) -> list[StoredObject]:
+    """What the extents name, each found in storage and long enough."""
+    ends: dict[str, int] = {}
+    for file in manifest:
+        for extent in file.extents:
+            end = extent.offset + extent.length
+            ends[extent.object] = max(end, ends.get(extent.object, 0))
+    found = _find_objects(store, name, ends)
+    for key, end in ends.items():
+        if key not in found:
+            raise InvalidManifestError(
+                f"The object {key!r} of {name} is not in storage.", hint="Push again."
+            )
+        if found[key].size < end:
+            raise InvalidManifestError(
+                f"An extent ends at byte {end} of {key!r}, which has {found[key].size}.",
+                hint="Push again.",
+            )
+    return [
+        found[key] if stable_etags else StoredObject(key=key, size=found[key].size)
+        for key in sorted(ends)
+    ]
+
+
+def _find_objects(store: ObjectStore, name: Name, keys: Iterable[str]) -> dict[str, StoredObject]:
+    """The objects that exist, by one LIST a folder, or a HEAD each where they are few."""
+    folders: dict[str, list[str]] = {}
+    for key in keys:
+        folders.setdefault(key.partition("/")[0], []).append(key)
+    found: dict[str, StoredObject] = {}
+    for folder, wanted in folders.items():
+        if len(wanted) <= _HEAD_RATHER_THAN_LIST:
+            found |= _head_objects(store, name, wanted)
+        else:
+            found |= _list_objects(store, name, folder)
+    return found
+
+
+def _head_objects(store: ObjectStore, name: Name, keys: list[str]) -> dict[str, StoredObject]:
+    found = {}
+    for key in keys:
+        try:
+            with told_as_ours(f"the object {key!r} of {name}"):
+                meta = store.head(name.object_key(key))
+        except NotFoundError:
+            continue
+        found[key] = StoredObject(key=key, size=meta["size"], etag=meta["e_tag"])
+    return found
+
+
+def _list_objects(store: ObjectStore, name: Name, folder: str) -> dict[str, StoredObject]:
+    found = {}
+    with told_as_ours(f"the objects of {name}@{folder[:12]}"):
+        for page in store.list(name.version_prefix(folder)):
+            for meta in page:
+                key = meta["path"].removeprefix(name.prefix)
+                found[key] = StoredObject(key=key, size=meta["size"], etag=meta["e_tag"])
+    return found

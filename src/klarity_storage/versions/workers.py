@@ -1,0 +1,38 @@
+"""Run the same step on many things at once, and stop at the first failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run_all(step: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> list[Result]:
+    """The results of ``step``, in the order of the items, at most ``workers`` at once.
+
+    At the first failure, or when the caller is interrupted, no further step begins, those under way
+    come to their end, and the failure is raised.
+    """
+    queue = enumerate(items)
+    results: dict[int, Result] = {}
+    pool = ThreadPoolExecutor(workers, "ks-worker")
+    try:
+        running = {pool.submit(step, item): at for at, item in islice(queue, 2 * workers)}
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                results[running.pop(future)] = future.result()
+            running |= _submit(pool, step, islice(queue, len(done)))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [results[at] for at in sorted(results)]
+
+
+def _submit(
+    pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[tuple[int, Item]]
+) -> dict[Future[Result], int]:
+    return {pool.submit(step, item): at for at, item in items}
