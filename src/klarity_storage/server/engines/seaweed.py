@@ -1,0 +1,186 @@
+"""The embedded engine: SeaweedFS as a supervised child process on loopback."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+from obstore.store import S3Store
+
+from klarity_storage.errors import UnavailableError
+from klarity_storage.protocol.credentials import S3Credentials
+from klarity_storage.server.engines import weed
+from klarity_storage.server.engines.binary import find_weed
+from klarity_storage.server.engines.keys import EngineKeys, load_keys, write_private
+from klarity_storage.server.engines.ports import HOST, Ports, choose_ports
+from klarity_storage.server.engines.sts import Access
+from klarity_storage.server.engines.supervise import Command, Supervisor, end_leftover
+
+REGION: Final = "us-east-1"
+START_PATIENCE: Final = 60.0
+STOP_PATIENCE: Final = 20.0
+_ATTEMPTS: Final = 3
+"""Starts with other ports, when somebody took one between our look and the engine's bind."""
+
+
+class SeaweedEngine:
+    """SeaweedFS below ``data/engine``, from `start` to `stop`; also a context manager.
+
+    Args:
+        data: the server's data directory; the log goes to ``data/logs/engine.log``.
+        bucket: made when it is not there, 3 to 63 characters.
+        port: where S3 listens on loopback; 0 takes the last one if it is free, or any.
+    """
+
+    stable_etags = True
+
+    def __init__(self, data: Path, *, bucket: str = "klarity", port: int = 0) -> None:
+        self._folder = data.resolve() / "engine"
+        self._log = data.resolve() / "logs" / "engine.log"
+        self._bucket = bucket
+        self._port = port
+        self._access: Access | None = None
+        self._ports: Ports | None = None
+        self._supervisor: Supervisor | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def credentials(self) -> S3Credentials:
+        return self._running.credentials
+
+    @property
+    def store(self) -> S3Store:
+        return self._running.store
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id while it runs."""
+        return self._supervisor.pid if self._supervisor else None
+
+    def assume(self, policy: dict[str, Any], session: str, duration: int) -> S3Credentials:
+        """See `Engine.assume`."""
+        return self._running.assume(policy, session, duration)
+
+    def check(self) -> str | None:
+        """None when the engine answers, or one sentence that says what is wrong."""
+        if self._supervisor is None or self._access is None:
+            return "The embedded engine is not started."
+        if trouble := self._supervisor.trouble:
+            return f"The embedded engine {trouble} and is being started again; see {self._log}."
+        return self._access.check()
+
+    def start(self) -> None:
+        """Start the engine and wait until it answers a signed request and has the bucket.
+
+        Raises:
+            ConfigurationError: its program is not installed, or its keys cannot be read.
+            ConflictError: the port that was asked for is taken.
+            UnavailableError: it does not answer in time.
+        """
+        program = find_weed()
+        for folder in (self._folder, self._folder / "data", self._log.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        end_leftover(self._pid_file, STOP_PATIENCE)
+        keys = load_keys(self._folder / "keys.json")
+        weed.write_configuration(self._folder, keys)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._launch(program, keys, self._choose_ports())
+            except UnavailableError:
+                died = self._supervisor is not None and self._supervisor.deaths > 0
+                self.stop()
+                if not died or attempt == _ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the engine and wait for its end."""
+        if self._supervisor is not None:
+            self._supervisor.stop(STOP_PATIENCE)
+        self._supervisor = None
+        if self._ports is not None:
+            weed.remove_sockets(self._ports)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._folder / "engine.pid"
+
+    @property
+    def _running(self) -> Access:
+        if self._access is None:
+            raise UnavailableError("The embedded engine is not started.")
+        return self._access
+
+    def _launch(self, program: Path, keys: EngineKeys, ports: Ports) -> None:
+        command = Command(
+            arguments=weed.arguments(program, self._folder, ports),
+            environment=weed.environment(self._folder, keys),
+            folder=self._folder,
+            log=self._log,
+            pid_file=self._pid_file,
+        )
+        credentials = S3Credentials(
+            endpoint=f"http://{HOST}:{ports.s3}",
+            region=REGION,
+            bucket=self._bucket,
+            access_key_id=keys.access_key_id,
+            secret_access_key=keys.secret_access_key,
+        )
+        self._access = Access(credentials, role_arn=weed.ROLE_ARN)
+        self._ports = ports
+        self._supervisor = Supervisor(command)
+        self._supervisor.start()
+        self._await_port(ports.s3)
+        self._await_bucket()
+        write_private(self._folder / "ports.json", msgspec.json.encode(ports))
+
+    def _choose_ports(self) -> Ports:
+        """The last ports if they are free, so that clients find the engine where it was."""
+        try:
+            last = msgspec.json.decode((self._folder / "ports.json").read_bytes(), type=Ports)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return choose_ports(self._port)
+        if self._port in {0, last.s3} and last.free():
+            return last
+        return choose_ports(self._port)
+
+    def _await_port(self, port: int) -> None:
+        for _ in self._patiently(f"does not listen on port {port}"):
+            with socket.socket() as probe:
+                if probe.connect_ex((HOST, port)) == 0:
+                    return
+
+    def _await_bucket(self) -> None:
+        """Until a signed request is answered; makes the bucket when it is not there."""
+        access = self._running
+        for _ in self._patiently("does not answer"):
+            if access.make_bucket() and access.check() is None:
+                return
+
+    def _patiently(self, what: str) -> Iterator[None]:
+        """Yield until the deadline, but no longer than the child lives."""
+        deadline = time.monotonic() + START_PATIENCE
+        while time.monotonic() < deadline:
+            if self._supervisor is None or self._supervisor.deaths:
+                what = "ended while it started"
+                break
+            yield
+            time.sleep(0.02)
+        raise UnavailableError(f"The embedded engine {what}.", hint=f"See {self._log}.")

@@ -1,0 +1,166 @@
+"""One way in to any S3 engine: its keys, its bucket as a store, and temporary keys from its STS."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from obstore.store import S3Store
+
+from klarity_storage.errors import ConfigurationError, UnavailableError
+from klarity_storage.protocol.credentials import S3Credentials
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sts import STSClient
+    from obstore.store import S3Config
+
+POOL: Final = 32
+"""Connections that are kept open to each of S3 and STS."""
+
+_KEY_FAULTS: Final = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId"}
+)
+
+
+class Access:
+    """The server's own keys to one bucket of an engine. Every method may be called from any thread.
+
+    Args:
+        credentials: the server's own keys.
+        role_arn: the role that temporary keys are made from.
+        sts_endpoint: where STS answers, when that is not where S3 does.
+    """
+
+    def __init__(
+        self, credentials: S3Credentials, *, role_arn: str, sts_endpoint: str | None = None
+    ) -> None:
+        self.credentials = credentials
+        self._role_arn = role_arn
+        self._sts_endpoint = sts_endpoint or credentials.endpoint
+
+    @cached_property
+    def store(self) -> S3Store:
+        return open_store(self.credentials)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """For what a store cannot do: look at the bucket itself."""
+        client: S3Client = self._client("s3", self.credentials.endpoint)
+        return client
+
+    @cached_property
+    def _sts(self) -> STSClient:
+        client: STSClient = self._client("sts", self._sts_endpoint)
+        return client
+
+    def assume(self, policy: dict[str, Any], session: str, duration: int) -> S3Credentials:
+        """See `Engine.assume`."""
+        if not policy.get("Statement"):
+            raise ValueError("An empty session policy would allow everything.")
+        try:
+            answer = self._sts.assume_role(
+                RoleArn=self._role_arn,
+                RoleSessionName=session,
+                Policy=json.dumps(policy, separators=(",", ":")),
+                DurationSeconds=duration,
+            )
+        except ClientError as error:
+            raise refused(error, f"AssumeRole at {self._sts_endpoint}") from error
+        except BotoCoreError as error:
+            raise unreachable(self._sts_endpoint) from error
+        keys = answer["Credentials"]
+        return msgspec.structs.replace(
+            self.credentials,
+            access_key_id=keys["AccessKeyId"],
+            secret_access_key=keys["SecretAccessKey"],
+            session_token=keys["SessionToken"],
+            expires_at=keys["Expiration"],
+        )
+
+    def check(self) -> str | None:
+        """None when the bucket answers to the server's keys, or one sentence that says why not."""
+        endpoint, bucket = self.credentials.endpoint, self.credentials.bucket
+        try:
+            self.s3.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 404:
+                return f"The engine at {endpoint} has no bucket {bucket!r}."
+            if status in {401, 403}:
+                return f"The engine at {endpoint} refuses the server's keys to bucket {bucket!r}."
+            return f"The engine at {endpoint} answers with status {status}."
+        except BotoCoreError:
+            return f"The engine at {endpoint} does not answer."
+        return None
+
+    def make_bucket(self) -> bool:
+        """Make the bucket unless it is there; False when the engine cannot do it now."""
+        try:
+            self.s3.create_bucket(Bucket=self.credentials.bucket)
+        except ClientError as error:
+            return error.response["Error"]["Code"].startswith("BucketAlready")
+        except BotoCoreError:
+            return False
+        return True
+
+    def _client(self, service: str, endpoint: str) -> Any:
+        # A session of its own: the default one would read the machine's own AWS settings.
+        session = boto3.session.Session(
+            aws_access_key_id=self.credentials.access_key_id,
+            aws_secret_access_key=self.credentials.secret_access_key,
+            region_name=self.credentials.region,
+        )
+        return session.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=endpoint,
+            config=Config(
+                connect_timeout=2,
+                read_timeout=10,
+                max_pool_connections=POOL,
+                retries={"mode": "standard", "total_max_attempts": 2},
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+
+def open_store(credentials: S3Credentials) -> S3Store:
+    """The bucket of those credentials."""
+    config: S3Config = {
+        "bucket": credentials.bucket,
+        "endpoint": credentials.endpoint,
+        "region": credentials.region,
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key,
+    }
+    if credentials.session_token:
+        config["session_token"] = credentials.session_token
+    plain = credentials.endpoint.startswith("http://")
+    return S3Store(config=config, client_options={"allow_http": plain})
+
+
+def refused(error: Exception, what: str) -> ConfigurationError | UnavailableError:
+    """What an answer of S3 or STS that is not a success means to the server."""
+    answer: dict[str, Any] = getattr(error, "response", {})
+    code = answer.get("Error", {}).get("Code", "")
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _KEY_FAULTS:
+        return ConfigurationError(
+            f"{what} does not know the server's keys ({code}).",
+            hint="Check engine.access_key_id and engine.secret_access_key.",
+        )
+    if status >= 500:
+        return UnavailableError(f"{what} failed with status {status} ({code}).")
+    return UnavailableError(f"{what} was refused with status {status} ({code}).")
+
+
+def unreachable(endpoint: str) -> UnavailableError:
+    return UnavailableError(
+        f"The engine at {endpoint} does not answer.",
+        hint="Check engine.endpoint, and that the engine runs.",
+    )
