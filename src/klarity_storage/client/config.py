@@ -1,0 +1,218 @@
+"""Where the server is and who the caller is: argument, environment, ``.safenai``, project API."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from klarity_storage.errors import ConfigurationError
+
+FILE_NAME: Final = ".safenai"
+URL_VARIABLE: Final = "KS_URL"
+TOKEN_VARIABLE: Final = "KS_TOKEN"  # noqa: S105 - the name of a variable
+PROJECT_API_VARIABLE: Final = "SAFENAI_PROJECT_API"
+_KEYS = ("base_url", "cache", "dataspaces", "token")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a connection needs to know."""
+
+    location: str
+    """A server's base URL, or a directory."""
+    token: str | None = field(default=None, repr=False)
+    dataspaces: tuple[str, ...] = ()
+    """The spaces that ``all`` stands for; every one with none."""
+    source: str = ""
+    """Where location and token came from, for a person."""
+
+    @property
+    def is_server(self) -> bool:
+        return is_url(self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one source says."""
+
+    source: str
+    location: str | None = None
+    token: str | None = field(default=None, repr=False)
+    dataspaces: tuple[str, ...] = ()
+
+
+def is_url(location: str) -> bool:
+    return location.startswith(("http://", "https://"))
+
+
+def read_configuration(
+    target: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    start: Path | None = None,
+) -> Configuration:
+    """Find out where to connect, and as whom.
+
+    Each of location and token comes from the first source that has it: the arguments, the
+    environment (``KS_URL``, ``KS_TOKEN``), the ``.safenai`` nearest to the working directory, the
+    one in the home directory, the project API (``SAFENAI_PROJECT_API``). A token that a file or the
+    project API holds goes only to the server that the same source names.
+
+    Raises:
+        ConfigurationError: a source is wrong, or none names a server or a directory.
+    """
+    explicit = _Found("the arguments", _location(target), token)
+    found = [explicit, _from_environment(environ), *_from_files(start or Path.cwd())]
+    if not any(source.location for source in found) and environ.get(PROJECT_API_VARIABLE):
+        found.append(_from_project_api(environ[PROJECT_API_VARIABLE]))
+    place = next((source for source in found if source.location), None)
+    if place is None or place.location is None:
+        raise ConfigurationError(
+            "There is no server to connect to.",
+            hint=f"ks login URL, set {URL_VARIABLE}, or name a directory for local mode.",
+        )
+    key = next((source for source in found if _token_fits(source, place)), None)
+    spaces = next((source.dataspaces for source in found if source.dataspaces), ())
+    origin = f"{place.location} from {place.source}"
+    if key:
+        origin += f", token from {key.source}"
+    return Configuration(place.location, key.token if key else None, spaces, origin)
+
+
+def _token_fits(source: _Found, place: _Found) -> bool:
+    """A file in a folder that somebody else wrote must not send home's token elsewhere."""
+    if source.token is None:
+        return False
+    return source.location is None or source.location == place.location
+
+
+def _location(target: str | os.PathLike[str] | None) -> str | None:
+    if target is None:
+        return None
+    text = os.fspath(target)
+    if is_url(text):
+        return text.rstrip("/")
+    if "://" in text:
+        raise ConfigurationError(
+            f"{text!r} is neither an http(s) URL nor a directory.",
+            hint="Write https://ks.example.org, or a path such as ./store.",
+        )
+    return text
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Found:
+    # the two variables need not come together: a token alone goes to whatever server is named
+    location = _location(environ.get(URL_VARIABLE) or None)
+    return _Found("the environment", location, environ.get(TOKEN_VARIABLE) or None)
+
+
+def _from_files(start: Path) -> list[_Found]:
+    home = Path.home() / FILE_NAME
+    nearest = next(
+        (folder / FILE_NAME for folder in (start, *start.parents) if (folder / FILE_NAME).is_file()),
+        home,
+    )
+    return [
+        _from_file(file, is_home=file == home)
+        for file in dict.fromkeys((nearest, home))
+        if file.is_file()
+    ]
+
+
+def _from_file(file: Path, *, is_home: bool) -> _Found:
+    section = _section(file)
+    for key in section:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, 1)
+            raise ConfigurationError(
+                f"{file} has an unknown key {key!r} in [storage].",
+                hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(_KEYS)}.",
+            )
+    token = section.get("token")
+    if token is not None:
+        _check_token_file(file, is_home=is_home)
+    base_url, spaces = section.get("base_url"), section.get("dataspaces", [])
+    for key, value in (("base_url", base_url), ("token", token)):
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"{key!r} in {file} is not a text.")
+    if not isinstance(spaces, list) or not all(isinstance(space, str) for space in spaces):
+        raise ConfigurationError(f"'dataspaces' in {file} is not a list of texts.")
+    return _Found(str(file), _location(base_url), token, tuple(spaces))
+
+
+def _section(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}.") from error
+    section = content.get("storage", {})
+    if not isinstance(section, dict):
+        raise ConfigurationError(f"'storage' in {file} is not a table.")
+    return section
+
+
+def _check_token_file(file: Path, *, is_home: bool) -> None:
+    if not is_home:
+        raise ConfigurationError(
+            f"{file} holds a token, but a project's file is shared.",
+            hint=f"Move it to ~/{FILE_NAME}: ks login does it. Then revoke it: ks token revoke.",
+        )
+    if stat.S_IMODE(file.stat().st_mode) & 0o077:
+        raise ConfigurationError(
+            f"{file} holds a token and others may read it.", hint=f"chmod 600 {file}"
+        )
+
+
+def _from_project_api(url: str) -> _Found:
+    """Ask the project API, which answers with base URL, token and spaces as JSON."""
+    import httpx  # noqa: PLC0415 - only where there is such an API
+
+    try:
+        answer = httpx.get(url, timeout=10).raise_for_status().json()
+        return _Found(
+            "the project API",
+            _location(str(answer["base_url"])),
+            str(answer["token"]),
+            tuple(answer.get("dataspaces") or answer.get("spaces") or ()),
+        )
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"The project API named by {PROJECT_API_VARIABLE} gave no base_url and token: "
+            f"{type(error).__name__}.",
+            hint=f"Check {PROJECT_API_VARIABLE}, or set {URL_VARIABLE} and {TOKEN_VARIABLE}.",
+        ) from error
+
+
+def save_login(base_url: str, token: str) -> Path:
+    """Write server and token to the home directory's ``.safenai``, mode 0600, in one step.
+
+    What else stands in the file is kept, comments included.
+
+    Returns:
+        The file.
+    """
+    import tomlkit  # noqa: PLC0415 - only for writing
+
+    file = Path.home() / FILE_NAME
+    if file.is_file():
+        _section(file)  # refuses what cannot be read, rather than overwrite it
+    document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
+    section = document.setdefault("storage", tomlkit.table())
+    section.update({"base_url": base_url, "token": token})
+    descriptor, temporary = tempfile.mkstemp(prefix=FILE_NAME, dir=file.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(tomlkit.dumps(document))
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return file
