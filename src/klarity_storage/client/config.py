@@ -117,7 +117,11 @@ def _from_environment(environ: Mapping[str, str]) -> _Found:
 def _from_files(start: Path) -> list[_Found]:
     home = Path.home() / FILE_NAME
     nearest = next(
-        (folder / FILE_NAME for folder in (start, *start.parents) if (folder / FILE_NAME).is_file()),
+        (
+            folder / FILE_NAME
+            for folder in (start, *start.parents)
+            if (folder / FILE_NAME).is_file()
+        ),
         home,
     )
     return [

@@ -31,8 +31,8 @@ def pull_tree(
 ) -> Path:
     """Write every file of a version below ``destination``, verified.
 
-    Files that are there already with the same content stay, so a pull that was stopped goes on where
-    it was. Other files in the folder are left alone.
+    Files that are there already with the same content stay, so a pull that was stopped goes on
+    where it was. Other files in the folder are left alone.
 
     Returns:
         The destination.

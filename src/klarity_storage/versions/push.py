@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from obstore.store import ObjectStore
 
+from klarity_storage.errors import StorageError
 from klarity_storage.layout import Name
 from klarity_storage.protocol.versions import CommitRequest, VersionInfo
 from klarity_storage.versions.engine_errors import told_as_ours
@@ -77,18 +78,20 @@ def push_tree(
     known = target.versions(name)
     if known and known[0].version == version:
         return known[0]
-    committed = next((info for info in known if info.version == version), None)
-    manifest_name = (
-        committed.manifest
-        if committed
-        else _upload(target, name, version, files, known[:1], progress)
-    )
+    manifest = _committed_manifest(known, version)
+    try:
+        manifest = manifest or _upload(target, name, version, files, known[:1], progress)
+    except StorageError:
+        # a folder is closed once its version is committed: perhaps by another push of the same
+        manifest = _committed_manifest(target.versions(name), version)
+        if not manifest:
+            raise
     parents = description.parents
     return target.commit(
         name,
         CommitRequest(
             version=version,
-            manifest=manifest_name,
+            manifest=manifest,
             write_id=uuid4().hex,
             message=description.message,
             parents=list(parents if parents is not None else [info.version for info in known[:1]]),
@@ -96,6 +99,10 @@ def push_tree(
             metadata=description.metadata,
         ),
     )
+
+
+def _committed_manifest(known: list[VersionInfo], version: str) -> str | None:
+    return next((info.manifest for info in known if info.version == version), None)
 
 
 Hashed = tuple[SourceFile, FileInfo]

@@ -1,0 +1,75 @@
+"""What only a server has: users, tokens, grants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from klarity_storage.client.http import Http, quoted
+from klarity_storage.protocol.grants import CreateGrant, Grant, GrantList, Role
+from klarity_storage.protocol.tokens import CreateToken, NewToken, Token, TokenList
+from klarity_storage.protocol.users import CreateUser, User, UserList
+
+
+class Admin:
+    """Users, their tokens, and who may do what."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def get_users(self) -> list[User]:
+        return self._http.get(quoted("users"), UserList).items
+
+    def create_user(
+        self, name: str, display_name: str = "", *, administrator: bool = False
+    ) -> User:
+        body = CreateUser(name=name, display_name=display_name, administrator=administrator)
+        return self._http.post(quoted("users"), body, User)
+
+    def disable_user(self, name: str) -> User:
+        """End a user's tokens; what they made stays theirs."""
+        return self._http.post(quoted("users", name, "disable"), None, User)
+
+    def get_tokens(self, user: str | None = None) -> list[Token]:
+        return self._http.get(quoted("tokens"), TokenList, user=user).items
+
+    def create_token(
+        self, user: str | None = None, label: str = "", expires_in: int | None = None
+    ) -> NewToken:
+        """Make a token; its secret is in this answer and nowhere else.
+
+        Args:
+            user: whose; the caller's own without it.
+            label: what it is for.
+            expires_in: seconds until it expires; never without it.
+        """
+        body = CreateToken(user=user, label=label, expires_in=expires_in)
+        return self._http.post(quoted("tokens"), body, NewToken)
+
+    def revoke_token(self, token_id: str) -> None:
+        self._http.delete(quoted("tokens", token_id))
+
+    def get_grants(self, space: str | None = None, principal: str | None = None) -> list[Grant]:
+        return self._http.get(quoted("grants"), GrantList, space=space, principal=principal).items
+
+    def create_grant(
+        self,
+        principal: str,
+        role: Role | str,
+        pattern: str,
+        expires_at: datetime | None = None,
+    ) -> Grant:
+        """Grant a role.
+
+        Args:
+            principal: ``user:alice``, or ``anyone``.
+            role: ``reader``, ``writer`` or ``owner``.
+            pattern: ``space[/kind[/name-glob]]``.
+            expires_at: when it ends; never without it.
+        """
+        body = CreateGrant(
+            principal=principal, role=Role(role), pattern=pattern, expires_at=expires_at
+        )
+        return self._http.post(quoted("grants"), body, Grant)
+
+    def revoke_grant(self, grant_id: str) -> None:
+        self._http.delete(quoted("grants", grant_id))

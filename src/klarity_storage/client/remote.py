@@ -1,0 +1,115 @@
+"""A server and its engine: what is small goes over HTTP, bytes go to the engine directly."""
+
+from __future__ import annotations
+
+import threading
+
+from obstore.store import ObjectStore
+
+from klarity_storage.client.credentials import Credentials
+from klarity_storage.client.http import Http, quoted
+from klarity_storage.errors import VersionNotFoundError
+from klarity_storage.layout import LATEST, Kind, Name
+from klarity_storage.protocol.credentials import CredentialsRequest, Operation, S3Credentials
+from klarity_storage.protocol.server import Identity
+from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
+from klarity_storage.protocol.tables import TableInfo, TableList
+from klarity_storage.protocol.versions import (
+    CommitRequest,
+    NameList,
+    SetTag,
+    TagInfo,
+    TagList,
+    VersionInfo,
+    VersionList,
+)
+from klarity_storage.tables.location import TableLocation
+
+
+class RemoteBackend:
+    """A connection to a server."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self._reading: dict[Name, ObjectStore] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def location(self) -> str:
+        return self._http.base_url
+
+    @property
+    def http(self) -> Http:
+        """For the calls that only a server has."""
+        return self._http
+
+    def close(self) -> None:
+        self._http.close()
+
+    def whoami(self) -> Identity:
+        return self._http.get(quoted("whoami"), Identity)
+
+    def spaces(self) -> list[Space]:
+        return self._http.get(quoted("spaces"), SpaceList).items
+
+    def create_space(self, key: str, description: str) -> Space:
+        body = CreateSpace(key=key, description=description)
+        return self._http.post(quoted("spaces"), body, Space)
+
+    def names(self, space: str, kind: Kind) -> list[Name]:
+        answer = self._http.get(quoted("spaces", space, kind), NameList)
+        return [Name(item.space, Kind(item.kind), item.name) for item in answer.items]
+
+    def versions(self, name: Name) -> list[VersionInfo]:
+        try:
+            return self._http.get(_of(name, "versions"), VersionList).items
+        except VersionNotFoundError:
+            return []
+
+    def version(self, name: Name, selector: str | None) -> VersionInfo:
+        return self._http.get(_of(name, "versions", selector or LATEST), VersionInfo)
+
+    def reading_store(self, name: Name) -> ObjectStore:
+        with self._lock:
+            if name not in self._reading:
+                self._reading[name] = Credentials(self, str(name)).obstore()
+            return self._reading[name]
+
+    def writing_store(self, name: Name, version: str) -> ObjectStore:
+        return Credentials(self, str(name), Operation.WRITE, version=version).obstore()
+
+    def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
+        # its write_id lets the server know a request that it has seen
+        return self._http.post(_of(name, "versions"), request, VersionInfo, repeatable=True)
+
+    def tags(self, name: Name) -> list[TagInfo]:
+        return self._http.get(_of(name, "tags"), TagList).items
+
+    def set_tag(self, name: Name, tag: str, selector: str) -> TagInfo:
+        return self._http.put(_of(name, "tags", tag), SetTag(version=selector), TagInfo)
+
+    def remove_tag(self, name: Name, tag: str) -> None:
+        self._http.delete(_of(name, "tags", tag))
+
+    def tables(self, space: str) -> list[Name]:
+        answer = self._http.get(quoted("spaces", space, Kind.TABLES), TableList)
+        return [Name(item.space, Kind.TABLES, item.name) for item in answer.items]
+
+    def table(self, name: Name) -> TableInfo:
+        return self._http.get(_of(name), TableInfo)
+
+    def locate(self, table: Name, operation: Operation) -> TableLocation:
+        keys = self.issue(str(table), operation, None, 3600)
+        return TableLocation(table, f"s3://{keys.bucket}/{table}", keys)
+
+    def issue(
+        self, scope: str, operation: Operation, version: str | None, duration: int
+    ) -> S3Credentials:
+        body = CredentialsRequest(
+            scope=scope, operation=operation, version=version, duration=duration
+        )
+        return self._http.post(quoted("credentials"), body, S3Credentials, repeatable=True)
+
+
+def _of(name: Name, *rest: str) -> str:
+    return quoted("spaces", name.space, name.kind, name.name, *rest)
