@@ -95,8 +95,9 @@ class Http:
         try:
             response = self._client.send(request)
         except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
             raise UnavailableError(
-                f"The server {self.base_url} does not answer: {str(error) or type(error).__name__}.",
+                f"The server {self.base_url} does not answer: {reason}.",
                 hint="Is it running, and is the address right? ks whoami tries it.",
             ) from error
         if response.is_success:

@@ -220,7 +220,7 @@ class Storage:
     def get_data_table(self, space: str, name: str | None = None) -> Table:
         """A table, by ``("vision", "runs")`` or ``"vision/tables/runs"``."""
         table = _table_name(space) if name is None else Name(space, Kind.TABLES, name)
-        return Table(self._backend, self._backend.table(table))
+        return Table(self._backend.table(table))
 
     def get_data_frame(
         self,
@@ -306,7 +306,7 @@ class Storage:
             description=description,
             metadata=metadata,
         )
-        return Table(self._backend, info)
+        return Table(info)
 
     def _names(self, space: str, kind: Kind) -> list[NameInfo]:
         return [
