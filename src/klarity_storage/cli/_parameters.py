@@ -1,0 +1,64 @@
+"""How arguments read: principals, durations, moments, key=value pairs."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(\d+)([smhdw]?)")
+
+
+class Principal(click.ParamType[str]):
+    """``alice`` means ``user:alice``; ``anyone`` is everybody."""
+
+    name = "principal"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        del param, ctx
+        text = str(value)
+        return text if ":" in text or text == "anyone" else f"user:{text}"
+
+
+class Duration(click.ParamType[int]):
+    """``90``, ``15m``, ``12h``, ``30d`` or ``2w``, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        match = _DURATION.fullmatch(str(value))
+        if not match:
+            self.fail(f"{value!r} is not a duration such as 15m, 12h or 30d.", param, ctx)
+        return int(match[1]) * _SECONDS[match[2] or "s"]
+
+
+class Moment(click.ParamType[datetime]):
+    """A date or a time in ISO 8601; UTC unless it says otherwise."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a date such as 2030-12-31.", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """``key=value``."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, rest = str(value).partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is not of the form key=value.", param, ctx)
+        return key, rest

@@ -1,0 +1,150 @@
+"""``ks``: the table of nouns, and the one place where failures end.
+
+A noun's module is imported when the noun is used: ``ks --help`` reads the table alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, Final, NamedTuple
+
+import click
+
+from klarity_storage.cli import _errors
+from klarity_storage.cli._command import GlobalOption, global_options, write_examples, write_options
+from klarity_storage.cli._session import Session
+
+
+class Noun(NamedTuple):
+    """A line of ``ks --help``."""
+
+    section: str
+    help: str
+
+
+NOUNS: Final = {
+    "login": Noun("Start", "Keep a server's address and your token for later commands."),
+    "whoami": Noun("Start", "Show who you are here, and what you were granted."),
+    "ls": Noun("Versions", "List spaces, names, versions, or the files of a version."),
+    "push": Noun("Versions", "Make a new version out of a file or a directory."),
+    "pull": Noun("Versions", "Write the files of a version into a directory."),
+    "log": Noun("Versions", "Show the history of a name, newest first."),
+    "tag": Noun("Versions", "Name versions: add, ls, rm."),
+    "table": Noun("Tables", "Tables: ls, show, push, query."),
+    "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
+    "space": Noun("Administration", "Spaces, the units of ownership: create, ls."),
+    "user": Noun("Administration", "People who log in: create, ls, disable."),
+    "token": Noun("Administration", "Tokens, by which users are known: create, ls, revoke."),
+    "grant": Noun("Administration", "Who may do what, where, until when: add, ls, rm."),
+    "serve": Noun("Administration", "Start a server with its own S3 engine."),
+}
+"""Every command: ``ks --help`` reads this table alone; a test compares it with the commands."""
+
+EXAMPLES: Final = (
+    "ks --at ./store space create demo",
+    "ks --help",
+)
+
+
+class Root(click.Group):
+    """``ks`` itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(NOUNS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in NOUNS:
+            return None
+        command = importlib.import_module(f"klarity_storage.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in NOUNS and not args[0].startswith("-"):
+            raise click.UsageError(f"There is no command {args[0]!r}.{_nearest(args[0])}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        write_options(self, ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        width = max(map(len, NOUNS))
+        for section in dict.fromkeys(noun.section for noun in NOUNS.values()):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(k.ljust(width), v.help) for k, v in NOUNS.items() if v.section == section]
+                )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        write_examples(formatter, EXAMPLES)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run, and leave with the exit code of what happened."""
+        session = extra.setdefault("obj", Session())
+        argv = list(args[0] if args else extra.get("args") or sys.argv[1:])
+        session.out.json = "--json" in argv  # known even where the arguments cannot be read
+        session.traceback = "--traceback" in argv
+        try:
+            code = super().main(*args, **extra | {"prog_name": "ks", "standalone_mode": False})
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as help_text:
+            help_text.show()
+            code = help_text.exit_code
+        except BaseException as error:
+            if isinstance(error, SystemExit):
+                raise
+            code = _errors.report(error, session, "ks")
+        _leave_closed_pipe_alone()
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _nearest(word: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, NOUNS, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _leave_closed_pipe_alone() -> None:
+    """Whatever still waits in stdout's buffer must not fail when the interpreter ends."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    del param
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"ks {version('klarity-storage')}")
+        ctx.exit()
+
+
+@click.group(cls=Root, params=[*global_options()])
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version and leave.",
+)  # fmt: skip
+def main() -> None:
+    """Klarity Storage: artefacts, models, datasets and tables, with rights and history.
+
+    Where ks connects to: --at, then KS_URL, then the .safenai file that `ks login` writes. A
+    directory is a store of its own, without server and account.
+
+    Your token comes from KS_TOKEN or from .safenai, and is never an option: the system's list of
+    processes would show it.
+    """
+
+
+__all__ = ["NOUNS", "GlobalOption", "main"]
