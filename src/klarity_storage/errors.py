@@ -9,7 +9,9 @@
     │   ├── InvalidDataError           data that cannot be read as a table
     │   ├── SchemaMismatchError        data whose columns or types do not fit the table
     │   ├── InvalidQueryError          SQL or a filter that cannot be run
-    │   └── ConfigurationError         a setting that is unknown, missing or wrong
+    │   ├── ConfigurationError         a setting that is unknown, missing or wrong
+    │   ├── MethodNotAllowedError      405  an HTTP method that the address does not take
+    │   └── TooLargeError              413  a request that is larger than the server takes
     ├── UnauthenticatedError      401  log in again
     ├── ForbiddenError            403  ask an owner for a grant (also a PermissionError)
     ├── NotFoundError             404  check the name (also a LookupError)
@@ -124,6 +126,22 @@ class ConfigurationError(InvalidInputError):
 
     code = "configuration"
     title = "A setting is wrong"
+
+
+class MethodNotAllowedError(InvalidInputError):
+    """The address exists, but does not take this HTTP method."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "The address does not take this method"
+
+
+class TooLargeError(InvalidInputError):
+    """The request is larger than the server takes."""
+
+    code = "too_large"
+    status = 413
+    title = "The request is too large"
 
 
 class UnauthenticatedError(StorageError):
