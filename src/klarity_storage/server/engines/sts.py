@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
-from klarity_storage.errors import ConfigurationError, UnavailableError
+from klarity_storage.errors import ConfigurationError, StorageError, UnavailableError
 from klarity_storage.protocol.credentials import S3Credentials
 
 if TYPE_CHECKING:
@@ -85,18 +85,29 @@ class Access:
 
     def check(self) -> str | None:
         """None when the bucket answers to the server's keys, or one sentence that says why not."""
+        fault = self.find_fault()
+        return fault.message if fault else None
+
+    def find_fault(self) -> StorageError | None:
+        """As `check`, with the error's class."""
         endpoint, bucket = self.credentials.endpoint, self.credentials.bucket
         try:
             self.s3.head_bucket(Bucket=bucket)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 404:
-                return f"The engine at {endpoint} has no bucket {bucket!r}."
+                return ConfigurationError(
+                    f"The engine at {endpoint} has no bucket {bucket!r}.",
+                    hint="Make the bucket, or set storage.bucket.",
+                )
             if status in {401, 403}:
-                return f"The engine at {endpoint} refuses the server's keys to bucket {bucket!r}."
-            return f"The engine at {endpoint} answers with status {status}."
+                return ConfigurationError(
+                    f"The engine at {endpoint} refuses the server's keys to bucket {bucket!r}.",
+                    hint="Check engine.access_key_id, engine.secret_access_key and their rights.",
+                )
+            return UnavailableError(f"The engine at {endpoint} answers with status {status}.")
         except BotoCoreError:
-            return f"The engine at {endpoint} does not answer."
+            return unreachable(endpoint)
         return None
 
     def make_bucket(self) -> bool:

@@ -1,0 +1,93 @@
+"""Give temporary credentials for what was asked, or say why there are none."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from klarity_storage.errors import ConflictError, InvalidInputError
+from klarity_storage.layout import Kind, Name
+from klarity_storage.protocol.credentials import CredentialsRequest, Operation, S3Credentials
+from klarity_storage.server.credentials.policy import compile_policy
+from klarity_storage.server.credentials.scope import Scope
+from klarity_storage.server.engines.base import Engine
+
+HasVersion = Callable[[Name, str], bool]
+"""Whether a name's history holds a commit of that version hash, deleted or not."""
+
+_SESSION_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9+=,.@-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The prefixes that credentials read and write."""
+
+    read: list[str]
+    write: list[str]
+
+
+def issue(
+    engine: Engine, history_has_version: HasVersion, request: CredentialsRequest, by: str
+) -> S3Credentials:
+    """Temporary credentials for a request whose rights the caller has required already.
+
+    Raises:
+        InvalidInputError: writing is asked for where it is not given: a whole space or kind, a
+            versioned name without its version, or overwriting what is not a table.
+        ConflictError: the version is committed: its folder is never written again.
+        UnavailableError: the engine does not answer.
+    """
+    reach = find_reach(history_has_version, request)
+    policy = compile_policy(engine.credentials.bucket, read=reach.read, write=reach.write)
+    given = engine.assume(policy, session_name(by), request.duration)
+    return msgspec.structs.replace(given, prefixes=reach.read)
+
+
+def find_reach(history_has_version: HasVersion, request: CredentialsRequest) -> Reach:
+    """What the request reaches, or why it reaches nothing."""
+    scope = Scope.parse(request.scope)
+    if request.operation is Operation.READ:
+        return Reach(scope.prefixes, [])
+    if scope.name is None:
+        raise InvalidInputError(
+            f"Credentials to write are given for one name, not for all of {scope}.",
+            hint="Ask for space/kind/name.",
+        )
+    if scope.kind is Kind.TABLES:
+        return Reach(scope.prefixes, scope.prefixes)
+    return Reach(scope.prefixes, [_version_prefix(history_has_version, request, scope.name)])
+
+
+def session_name(by: str) -> str:
+    """Who asked, as the engine's own log can show it, and a part that makes it unique.
+
+    >>> session_name("user:alice")[:11]
+    'user-alice-'
+    """
+    return f"{_SESSION_CHARACTERS.sub('-', by)[:55]}-{secrets.token_hex(4)}"
+
+
+def _version_prefix(
+    history_has_version: HasVersion, request: CredentialsRequest, name: Name
+) -> str:
+    if request.operation is Operation.OVERWRITE:
+        raise InvalidInputError(
+            f"{name} is versioned: nothing of it is overwritten.", hint="Push a new version."
+        )
+    if request.version is None:
+        raise InvalidInputError(
+            f"Credentials to write {name} need the hash of the version that is pushed.",
+            hint="Set version to its SHA-256.",
+        )
+    prefix = name.version_prefix(request.version)
+    if history_has_version(name, request.version):
+        raise ConflictError(
+            f"Version {request.version[:12]} of {name} is committed and cannot be written again.",
+            hint="Push to get a new version, or pull this one.",
+        )
+    return prefix

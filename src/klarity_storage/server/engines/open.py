@@ -1,0 +1,27 @@
+"""The engine that the settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from klarity_storage.server.engines.base import Engine
+from klarity_storage.server.engines.s3 import S3Engine
+from klarity_storage.server.engines.seaweed import SeaweedEngine
+from klarity_storage.server.settings import Settings
+
+
+@contextmanager
+def open_engine(settings: Settings) -> Iterator[Engine]:
+    """An engine that answers, as long as the context lasts.
+
+    Raises:
+        ConfigurationError: see `S3Engine.connect` and `SeaweedEngine.start`.
+        UnavailableError: it does not answer.
+    """
+    bucket = settings.storage.bucket
+    if settings.engine.kind == "s3":
+        yield S3Engine.connect(settings.engine, bucket)
+        return
+    with SeaweedEngine(settings.data, bucket=bucket, port=settings.engine.port) as engine:
+        yield engine
