@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from klarity_storage.layout import Name
 from klarity_storage.protocol.credentials import S3Credentials
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config  # stands in its stubs only
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,17 @@ def open_store(location: TableLocation) -> ObjectStore:
     if location.s3 is None:
         return LocalStore(location.uri)
     s3 = location.s3
+    config: S3Config = {
+        "endpoint": s3.endpoint,
+        "region": s3.region,
+        "access_key_id": s3.access_key_id,
+        "secret_access_key": s3.secret_access_key,
+    }
+    if s3.session_token is not None:
+        config["session_token"] = s3.session_token
     return S3Store(
         s3.bucket,
         prefix=location.uri.removeprefix(f"s3://{s3.bucket}/"),
-        endpoint=s3.endpoint,
-        region=s3.region,
-        access_key_id=s3.access_key_id,
-        secret_access_key=s3.secret_access_key,
-        session_token=s3.session_token,
+        config=config,
         client_options={"allow_http": s3.endpoint.startswith("http://")},
     )

@@ -1,0 +1,155 @@
+"""CSV files, streamed: plain, gzipped, or alone in a zip archive."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.types as is_
+
+from klarity_storage.errors import InvalidDataError
+from klarity_storage.tables.delta_types import check_columns
+from klarity_storage.tables.stream import ArrowStream
+
+NULLS = ("", "NA", "NULL", "null")
+"""What is read as null unless it stands in quotes."""
+
+_BLOCK = 8 << 20
+"""Bytes parsed at a time; the first block decides the types of columns that were not given."""
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_TYPE_FAULT = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to (.+)")
+_ROW_FAULT = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+
+
+def is_csv(path: Path) -> bool:
+    """Whether the file's name says CSV: ``.csv`` or ``.tsv``, also with ``.gz`` or ``.zip``."""
+    return _delimiter(path) is not None
+
+
+def read_csv(path: Path, types: Mapping[str, pa.DataType]) -> ArrowStream:
+    """Stream a CSV file with a header line, in UTF-8.
+
+    ``""``, ``NA``, ``NULL`` and ``null`` are null unless quoted. Types that are not given are inferred
+    from the first 8 MiB; times of day stay text, which Delta has no type for.
+
+    Raises:
+        InvalidDataError: not UTF-8, no header, ragged rows, or a column whose values stop fitting
+            its type; the row or the column is named.
+    """
+    with _told(path, []):
+        reader = _open(path, types)
+        names = reader.schema.names
+        check_columns(names)
+        unknown = [name for name in types if name not in names]
+        if unknown:
+            raise InvalidDataError(f"{path} has no column {unknown[0]!r}.")
+        times = {field.name: pa.string() for field in reader.schema if is_.is_time(field.type)}
+        if times:
+            reader = _open(path, {**times, **types})
+    _check_text(path, reader.schema, types)
+    return ArrowStream(reader.schema, _batches(path, reader))
+
+
+def _batches(path: Path, reader: pa.csv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+    with _told(path, reader.schema.names):
+        yield from reader
+
+
+def _open(path: Path, types: Mapping[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
+    return pa.csv.open_csv(
+        _bytes(path),
+        # one thread: only then do errors tell the row
+        read_options=pa.csv.ReadOptions(block_size=_BLOCK, use_threads=False),
+        parse_options=pa.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict(types),
+            null_values=list(NULLS),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _bytes(path: Path) -> IO[bytes] | pa.NativeFile:
+    if path.suffix.lower() == ".gz":
+        return pa.input_stream(str(path), compression="gzip")
+    if path.suffix.lower() != ".zip":
+        return pa.input_stream(str(path), compression=None)
+    archive = zipfile.ZipFile(path)
+    members = [name for name in archive.namelist() if not name.endswith("/")]
+    if len(members) != 1:
+        raise InvalidDataError(
+            f"{path} holds {len(members)} files, not one.", hint="Unpack it and push one file."
+        )
+    return archive.open(members[0])
+
+
+def _delimiter(path: Path) -> str | None:
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if suffixes and suffixes[-1] in (".gz", ".zip"):
+        suffixes.pop()
+    return _DELIMITERS.get(suffixes[-1]) if suffixes else None
+
+
+def _check_text(path: Path, schema: pa.Schema, types: Mapping[str, pa.DataType]) -> None:
+    for field in schema:
+        if is_.is_binary(field.type) and field.name not in types:
+            raise _not_utf8(path, field.name)
+    if len(schema) == 1 and ";" in schema.names[0]:
+        raise InvalidDataError(
+            f"{path} is separated by semicolons.", hint="Save it with commas, or read it yourself."
+        )
+
+
+class _told:  # noqa: N801 — reads as a verb where it is used
+    """Tell a parser's error in terms of the file: its row, its column."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self._path = path
+        self._names = names
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, InvalidDataError) or error is None:
+            return
+        if isinstance(error, UnicodeDecodeError):
+            raise _not_utf8(self._path, None) from error
+        if isinstance(error, pa.ArrowException | zipfile.BadZipFile | OSError | RuntimeError):
+            raise _fault(self._path, str(error), self._names) from error
+
+
+def _fault(path: Path, text: str, names: list[str]) -> InvalidDataError:
+    if "invalid UTF8" in text:
+        column = _TYPE_FAULT.search(text)
+        return _not_utf8(path, names[int(column[1])] if column and names else None)
+    if ragged := _ROW_FAULT.search(text):
+        return InvalidDataError(
+            f"Row {ragged[1]} of {path} has {ragged[3]} values, but there are {ragged[2]} columns.",
+            hint="The header counts as row 1 and empty lines do not count; mend the row.",
+        )
+    if (changed := _TYPE_FAULT.search(text)) and names:
+        column_name = names[int(changed[1])]
+        row = f" in row {changed[2]}" if changed[2] else ""
+        return InvalidDataError(
+            f"The column {column_name!r} of {path} began as another type: {changed[3]}{row}.",
+            hint=f"Give its type, for example types={{{column_name!r}: 'string'}}.",
+        )
+    if "Empty CSV" in text:
+        return InvalidDataError(f"{path} is empty.", hint="A CSV file begins with its header line.")
+    return InvalidDataError(f"{path} cannot be read as CSV: {text}.")
+
+
+def _not_utf8(path: Path, column: str | None) -> InvalidDataError:
+    where = f"The column {column!r} of {path}" if column is not None else str(path)
+    return InvalidDataError(
+        f"{where} is not text in UTF-8.",
+        hint=f"Convert the file, for example: iconv -f latin1 -t utf-8 {path}",
+    )

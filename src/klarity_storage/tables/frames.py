@@ -1,0 +1,167 @@
+"""Whatever people keep rows in, as one stream of Arrow batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
+
+from klarity_storage.errors import FileMissingError, InvalidDataError, StorageError
+from klarity_storage.tables.csv_files import is_csv, read_csv
+from klarity_storage.tables.stream import ArrowStream
+
+_ROWS = 65_536
+
+
+def to_stream(data: Any, *, types: Mapping[str, pa.DataType | str] | None = None) -> ArrowStream:
+    """Read rows as a stream, without a copy of the whole where the source allows.
+
+    The data may be a path (CSV, also ``.csv.gz`` and ``.csv.zip``, or Parquet), pandas, Polars (eager
+    or lazy), PyArrow (table, batch, reader, dataset), a ``datafusion.DataFrame``, anything with
+    ``__arrow_c_stream__`` or ``__arrow_c_array__``, a structured NumPy array, a dict of arrays, or
+    a list of dicts, where an absent key is null.
+
+    A pandas index is kept when it has a name; missing values of pandas, NaN among them, are nulls.
+    ``types`` gives types of a CSV file's columns: Arrow's, or their names.
+
+    >>> to_stream([{"id": 1, "score": 0.5}, {"id": 2}]).reader().read_all().to_pydict()
+    {'id': [1, 2], 'score': [0.5, None]}
+
+    Raises:
+        InvalidDataError: the data cannot be read as a table; what is wrong, and where, is named.
+        FileMissingError: there is no such file.
+    """
+    try:
+        if isinstance(data, str | os.PathLike):
+            return _read_path(Path(data), _arrow_types(types or {}))
+        if types:
+            raise InvalidDataError(
+                "Column types can be given for a CSV file only.", hint="Convert the data before."
+            )
+        return _read_object(data)
+    except StorageError:
+        raise
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise InvalidDataError(f"The data cannot be read as a table: {error}.") from error
+
+
+def _arrow_types(types: Mapping[str, pa.DataType | str]) -> dict[str, pa.DataType]:
+    return {
+        name: pa.type_for_alias(type_) if isinstance(type_, str) else type_
+        for name, type_ in types.items()
+    }
+
+
+def _read_path(path: Path, types: Mapping[str, pa.DataType]) -> ArrowStream:
+    if not path.exists():
+        raise FileMissingError(f"There is no file {path}.", hint="Check the path.")
+    if path.is_dir():
+        raise InvalidDataError(
+            f"{path} is a directory.", hint="Push pyarrow.dataset.dataset(path) to take all of it."
+        )
+    try:
+        if is_csv(path):
+            return read_csv(path, types)
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return _read_parquet(path)
+    except PermissionError as error:
+        raise InvalidDataError(f"The system does not let you read {path}.") from error
+    raise InvalidDataError(
+        f"{path} is neither CSV nor Parquet by its name.",
+        hint="Use .csv, .csv.gz, .csv.zip, .tsv or .parquet, or read it yourself and push the frame.",
+    )
+
+
+def _read_parquet(path: Path) -> ArrowStream:
+    try:
+        file = pa.parquet.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidDataError(f"{path} is not a whole Parquet file: {error}.") from error
+    return ArrowStream(file.schema_arrow, file.iter_batches(_ROWS))
+
+
+def _read_object(data: Any) -> ArrowStream:
+    if isinstance(data, pa.dataset.Dataset):
+        return _from_reader(data.scanner().to_reader())
+    package = type(data).__module__.partition(".")[0]
+    if package == "pandas" and type(data).__name__ == "DataFrame":
+        return _from_pandas(data)
+    if package == "polars" and type(data).__name__ == "LazyFrame":
+        data = data.collect(engine="streaming")
+    if hasattr(data, "__arrow_c_stream__"):
+        return _from_reader(pa.RecordBatchReader.from_stream(data))
+    if hasattr(data, "__arrow_c_array__"):
+        batch = pa.record_batch(data)
+        return ArrowStream(batch.schema, [batch])
+    if package == "numpy":
+        return _from_numpy(data)
+    if isinstance(data, Mapping):
+        return _from_columns(data)
+    if isinstance(data, Sequence) and all(isinstance(row, Mapping) for row in data):
+        return _from_rows(data)
+    raise InvalidDataError(
+        f"A {type(data).__name__} cannot be read as a table.",
+        hint="Pass a path, a data frame, an Arrow table, a dict of columns or a list of dicts.",
+    )
+
+
+def _from_reader(reader: pa.RecordBatchReader) -> ArrowStream:
+    return ArrowStream(reader.schema, reader)
+
+
+def _from_pandas(frame: Any) -> ArrowStream:
+    named = [name for name in frame.index.names if name is not None]
+    if named:
+        frame = frame.reset_index(named)
+    odd = [label for label in frame.columns if not isinstance(label, str)]
+    if odd:
+        raise InvalidDataError(
+            f"The column label {odd[0]!r} is not text.", hint="Rename the columns to text."
+        )
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    return ArrowStream(table.schema, table.to_batches())
+
+
+def _from_numpy(array: Any) -> ArrowStream:
+    if array.dtype.names is None or array.ndim != 1:
+        raise InvalidDataError(
+            "A NumPy array without named fields has no columns.",
+            hint="Pass a dict, for example {'x': array[:, 0], 'y': array[:, 1]}.",
+        )
+    return _from_columns({name: array[name] for name in array.dtype.names})
+
+
+def _from_columns(columns: Mapping[str, Any]) -> ArrowStream:
+    arrays = {name: _array(values, name) for name, values in columns.items()}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+        raise InvalidDataError(f"The columns differ in length: {told} values.")
+    table = pa.table(arrays)
+    return ArrowStream(table.schema, table.to_batches())
+
+
+def _from_rows(rows: Sequence[Mapping[str, Any]]) -> ArrowStream:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _from_columns({name: [row.get(name) for row in rows] for name in names})
+
+
+def _array(values: Any, name: Any) -> pa.Array | pa.ChunkedArray:
+    if not isinstance(name, str):
+        raise InvalidDataError(f"The column label {name!r} is not text.")
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidDataError(f"The column {name!r} is a {type(values).__name__}, not values.")
+    try:
+        return pa.array(list(values) if isinstance(values, Iterator) else values)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise InvalidDataError(
+            f"The column {name!r} cannot be read: {error}.",
+            hint="Give all its values one type.",
+        ) from error

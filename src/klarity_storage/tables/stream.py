@@ -1,0 +1,68 @@
+"""Batches on their way into a table: read once, converted as they pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from klarity_storage.errors import InvalidDataError, StorageError
+from klarity_storage.tables.delta_types import check_columns, delta_type, exact_cast
+
+_ROWS = 65_536
+"""In one batch: what is converted at a time, so that a frame in one piece does not double."""
+
+
+class ArrowStream:
+    """Rows in Delta's types, from a source that can be read once.
+
+    Args:
+        source: the schema of the batches as they come.
+        batches: the batches; what they raise is kept in ``failure``, because on its way through
+            Arrow's C interface an exception becomes text.
+
+    Raises:
+        InvalidDataError: no columns, two of one name, or a type that Delta does not have.
+    """
+
+    def __init__(self, source: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        check_columns(source.names)
+        self.schema = pa.schema(
+            [pa.field(field.name, delta_type(field.type, field.name)) for field in source]
+        )
+        self.failure: StorageError | None = None
+        self._batches = batches
+
+    def reader(self, target: pa.Schema | None = None) -> pa.RecordBatchReader:
+        """The rows, once, with the target's columns in its order.
+
+        Args:
+            target: columns of the same names, each of the same or a wider type.
+        """
+        wanted = self.schema if target is None else target
+        return pa.RecordBatchReader.from_batches(wanted, self._converted(wanted))
+
+    def _converted(self, target: pa.Schema) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._batches:
+                for start in range(0, batch.num_rows, _ROWS):
+                    yield self._convert(batch.slice(start, _ROWS), target)
+        except StorageError as error:
+            self.failure = error
+            raise
+        except (pa.ArrowException, ValueError, OSError, TypeError) as error:
+            self.failure = InvalidDataError(f"The data cannot be read: {error}.")
+            raise self.failure from error
+
+    def _convert(self, batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
+        columns = []
+        for field in target:
+            exact = self.schema.field(field.name).type
+            array = exact_cast(batch.column(field.name), exact, field.name)
+            array = exact_cast(array, field.type, field.name)
+            if not field.nullable and array.null_count:
+                raise InvalidDataError(
+                    f"The column {field.name!r} holds nulls, which the table does not allow there."
+                )
+            columns.append(array)
+        return pa.RecordBatch.from_arrays(columns, schema=target)
