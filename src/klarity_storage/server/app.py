@@ -1,0 +1,110 @@
+"""The HTTP application over the services."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar import Litestar, Request, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+
+from klarity_storage.server.http.authentication import context_of, know_the_caller
+from klarity_storage.server.http.failures import answer_failure
+from klarity_storage.server.http.request_id import stamp
+from klarity_storage.server.routes import (
+    credentials,
+    grants,
+    health,
+    identity,
+    spaces,
+    tables,
+    tokens,
+    users,
+    versions,
+)
+from klarity_storage.server.services import Services
+
+MAX_BODY: Final = 1024 * 1024
+"""The largest body of a request, in bytes: the API takes small JSON, never data."""
+
+API_VERSION: Final = "1"
+"""The version of the API, which is also in every path: ``/v1``."""
+
+_NOUNS = (identity, spaces, users, tokens, grants, credentials, tables, versions)
+_TAGS = {
+    "server": "Who the server is, and who the caller is to it.",
+    "spaces": "The units of ownership.",
+    "users": "People who log in.",
+    "tokens": "What a user shows to be known.",
+    "grants": "Who has which role on what, until when.",
+    "credentials": "Temporary keys of the S3 engine, through which bytes flow directly.",
+    "versions": "Artefacts, models and datasets: immutable versions, and tags on them.",
+    "tables": "Delta Lake tables.",
+}
+
+
+def create_app(services: Services) -> Litestar:
+    """The application that answers by these services."""
+    return _application(State({"services": services}))
+
+
+def describe_app() -> Litestar:
+    """The application as far as its routes and its OpenAPI document go: it answers nothing."""
+    return _application(State())
+
+
+def _application(state: State) -> Litestar:
+    return Litestar(
+        route_handlers=[*health.ROUTES, _guarded()],
+        state=state,
+        exception_handlers={Exception: answer_failure},
+        before_send=[stamp],
+        openapi_config=_openapi(),
+        request_max_body_size=MAX_BODY,
+        logging_config=None,  # logging is the process's affair: server/main.py sets it up
+    )
+
+
+def _guarded() -> Router:
+    """All that takes a token."""
+    return Router(
+        "/v1",
+        route_handlers=[handler for noun in _NOUNS for handler in noun.ROUTES],
+        guards=[know_the_caller],
+        dependencies={"context": Provide(context_of, sync_to_thread=False)},
+        security=[{"bearer": []}],
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    bearer = SecurityScheme(type="http", scheme="bearer", description="A token: `ks_…`.")
+    return OpenAPIConfig(
+        title="Klarity Storage",
+        version=API_VERSION,
+        description="The control plane: who may do what to which data, and what there is.",
+        components=Components(security_schemes={"bearer": bearer}),
+        tags=[Tag(name=name, description=told) for name, told in _TAGS.items()],
+        use_handler_docstrings=True,
+        operation_id_creator=_operation_id,
+        # one document, and no pages that would load scripts from elsewhere
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, before_request=_one_document
+        ),
+    )
+
+
+def _operation_id(handler: HTTPRouteHandler, *_: object) -> str:
+    return handler.handler_name
+
+
+def _one_document(request: Request[Any, Any, Any]) -> None:
+    """Litestar answers other paths below with a page of its own: they do not exist."""
+    if request.url.path.rstrip("/") not in {"/schema", "/schema/openapi.json"}:
+        raise NotFoundException

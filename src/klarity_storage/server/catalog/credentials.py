@@ -1,0 +1,37 @@
+"""Temporary credentials of the engine, for what the caller may do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from klarity_storage.layout import Name
+from klarity_storage.protocol.credentials import CredentialsRequest, Operation, S3Credentials
+from klarity_storage.server.context import Context
+from klarity_storage.server.credentials.issue import issue
+from klarity_storage.server.rights.decide import Action
+from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.require import require
+
+_ACTIONS: Final = {
+    Operation.READ: Action.READ,
+    Operation.WRITE: Action.WRITE,
+    Operation.OVERWRITE: Action.OWN,
+}
+
+
+def issue_credentials(context: Context, request: CredentialsRequest) -> S3Credentials:
+    """Keys to the part of the bucket that was asked for.
+
+    Raises:
+        NotFoundError: there is no such space or name, or the caller may not see it.
+        ForbiddenError: no grant covers all of the scope.
+        ConflictError: the version is committed: its folder is never written again.
+    """
+    about = f"{request.scope} for {request.duration} s"
+    require(context, _ACTIONS[request.operation], Pattern.of_scope(request.scope), about=about)
+    services = context.services
+
+    def has_version(name: Name, version: str) -> bool:
+        return services.histories.read(services.engine.store, name).holds(version)
+
+    return issue(services.engine, has_version, request, context.actor.principal)

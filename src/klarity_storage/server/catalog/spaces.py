@@ -1,0 +1,72 @@
+"""Spaces: create, list, get."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec import convert
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from klarity_storage.errors import AlreadyExistsError
+from klarity_storage.layout import check_name
+from klarity_storage.protocol.grants import Role
+from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
+from klarity_storage.server.catalog.grants import new_grant
+from klarity_storage.server.catalog.text import check_text
+from klarity_storage.server.context import Context
+from klarity_storage.server.db import schema
+from klarity_storage.server.rights.decide import Action
+from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.require import permitted, require
+from klarity_storage.server.rights.targets import Server
+
+
+def create_space(context: Context, wanted: CreateSpace) -> Space:
+    """Make a space; whoever makes it becomes its owner.
+
+    Raises:
+        AlreadyExistsError: there is one of that key.
+        ForbiddenError: the caller is no administrator.
+    """
+    check_name(wanted.key, "space")
+    check_text(wanted.description, "description")
+    require(context, Action.OWN, Server(), about=f"space {wanted.key}")
+    by = context.actor.principal
+    row = {
+        "key": wanted.key,
+        "description": wanted.description,
+        "created_at": datetime.now(UTC),
+        "created_by": by,
+    }
+    try:
+        with context.services.database.write() as connection:
+            connection.execute(insert(schema.spaces).values(row))
+            grant = new_grant(by, Role.OWNER, Pattern(wanted.key), by=by)
+            connection.execute(insert(schema.grants).values(grant))
+    except IntegrityError:
+        raise AlreadyExistsError(
+            f"There is a space {wanted.key!r} already.", hint="Choose another key."
+        ) from None
+    return convert(row, Space)
+
+
+def list_spaces(context: Context) -> SpaceList:
+    """The spaces that the caller may read something of, by key."""
+    require(context, Action.LIST, Server())
+    may = permitted(context, Action.LIST)
+    with context.services.database.read() as connection:
+        rows = connection.execute(select(schema.spaces).order_by(schema.spaces.c.key)).mappings()
+        return SpaceList(items=[convert(row, Space) for row in rows if may(Pattern(row["key"]))])
+
+
+def get_space(context: Context, key: str) -> Space:
+    """One space.
+
+    Raises:
+        SpaceNotFoundError: there is none of that key, or the caller may not see it.
+    """
+    space = require(context, Action.LIST, Pattern(check_name(key, "space")))
+    query = select(schema.spaces).where(schema.spaces.c.key == space.space)
+    with context.services.database.read() as connection:
+        return convert(connection.execute(query).mappings().one(), Space)

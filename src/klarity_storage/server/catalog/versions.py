@@ -1,0 +1,137 @@
+"""Versions and tags of artefacts, models and datasets."""
+
+from __future__ import annotations
+
+from klarity_storage.layout import Kind, Name, check_hash, check_selector, check_tag
+from klarity_storage.protocol.versions import (
+    CommitRequest,
+    NameInfo,
+    NameList,
+    SetTag,
+    TagInfo,
+    TagList,
+    VersionInfo,
+    VersionList,
+)
+from klarity_storage.server.context import Context
+from klarity_storage.server.rights.decide import Action
+from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.require import permitted, require
+from klarity_storage.server.rights.targets import absent
+from klarity_storage.versions import commit, names, tag
+from klarity_storage.versions.history import History
+
+
+def list_names(context: Context, space: str, kind: Kind) -> NameList:
+    """The names of a kind that the caller may read.
+
+    Raises:
+        SpaceNotFoundError: there is no such space, or the caller may not see it.
+    """
+    Pattern.of_scope(f"{space}/{kind}")
+    require(context, Action.LIST, Pattern(space, kind))
+    may = permitted(context)
+    found = names.list_names(context.services.engine.store, space, kind)
+    return NameList(
+        items=[
+            NameInfo(space=name.space, kind=name.kind, name=name.name)
+            for name in found
+            if may(Pattern.of(name))
+        ]
+    )
+
+
+def list_versions(context: Context, name: Name) -> VersionList:
+    """The commits of a name, newest first.
+
+    Raises:
+        VersionNotFoundError: there is no such name, or the caller may not see it.
+    """
+    return VersionList(items=_history(context, name).versions())
+
+
+def get_version(context: Context, name: Name, selector: str) -> VersionInfo:
+    """The version that a tag, a hash, its beginning or ``latest`` stands for.
+
+    Raises:
+        VersionNotFoundError: there is none, or the caller may not see it.
+        InvalidReferenceError: the selector fits several versions.
+    """
+    check_selector(selector)
+    return _history(context, name).resolve(selector)
+
+
+def commit_version(context: Context, name: Name, request: CommitRequest) -> VersionInfo:
+    """Make uploaded files a version, when their manifest holds.
+
+    Raises:
+        InvalidManifestError: it does not hold.
+        ForbiddenError: the caller is no writer of the name.
+    """
+    require(context, Action.WRITE, Pattern.of(name), about=f"version {check_hash(request.version)}")
+    services = context.services
+    return commit.commit_version(
+        services.engine.store,
+        name,
+        request,
+        by=context.actor.principal,
+        stable_etags=services.engine.stable_etags,
+        history=services.histories.known(name),
+    )
+
+
+def list_tags(context: Context, name: Name) -> TagList:
+    """The tags of a name, by tag.
+
+    Raises:
+        VersionNotFoundError: there is no such name, or the caller may not see it.
+    """
+    return TagList(items=_history(context, name).tags())
+
+
+def set_tag(context: Context, name: Name, label: str, wanted: SetTag) -> TagInfo:
+    """Let a tag stand for a version.
+
+    Raises:
+        VersionNotFoundError: there is no such name or version.
+        ForbiddenError: the caller is no writer of the name.
+    """
+    check_tag(label)
+    check_selector(wanted.version)
+    require(context, Action.WRITE, Pattern.of(name), about=f"tag {label} to {wanted.version}")
+    services = context.services
+    return tag.set_tag(
+        services.engine.store,
+        name,
+        label,
+        wanted.version,
+        by=context.actor.principal,
+        history=services.histories.known(name),
+    )
+
+
+def remove_tag(context: Context, name: Name, label: str) -> None:
+    """Take a tag away.
+
+    Raises:
+        VersionNotFoundError: there is no such name or tag.
+        ForbiddenError: the caller is no writer of the name.
+    """
+    check_tag(label)
+    require(context, Action.WRITE, Pattern.of(name), about=f"tag {label}")
+    services = context.services
+    tag.remove_tag(
+        services.engine.store,
+        name,
+        label,
+        by=context.actor.principal,
+        history=services.histories.known(name),
+    )
+
+
+def _history(context: Context, name: Name) -> History:
+    pattern = require(context, Action.READ, Pattern.of(name))
+    history = context.services.histories.read(context.services.engine.store, name)
+    if not history.commits:
+        raise absent(pattern)
+    return history

@@ -1,0 +1,1 @@
+"""The control database: spaces, users, tokens and grants; the only SQL."""

@@ -1,0 +1,55 @@
+"""Who the caller is, by the bearer token of the request."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from anyio import to_thread
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
+from litestar.params import SkipValidation
+
+from klarity_storage.errors import UnauthenticatedError
+from klarity_storage.server.catalog import tokens
+from klarity_storage.server.context import Context
+from klarity_storage.server.http.request_id import request_id
+from klarity_storage.server.services import Services
+
+_SCHEME: Final = "bearer "
+
+Caller: TypeAlias = NamedDependency[SkipValidation[Context]]
+"""The parameter by which a handler gets the context of its request."""
+
+
+async def know_the_caller(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Find the caller before anything of the request is read.
+
+    Raises:
+        UnauthenticatedError: there is no token, or not one that is good.
+    """
+    services: Services = connection.app.state.services
+    secret = _bearer(connection.headers.get("Authorization", ""))
+    actor = await to_thread.run_sync(tokens.authenticate, services.database, secret)
+    connection.scope["user"] = Context(
+        services, actor, handler.handler_name, request_id(connection.scope)
+    )
+
+
+def context_of(request: Request[Context, Any, Any]) -> Context:
+    """The context that ``know_the_caller`` made."""
+    return request.user
+
+
+def _bearer(header: str) -> str:
+    if not header:
+        raise UnauthenticatedError("The request holds no token.", hint="Log in: ks login.")
+    if not header.lower().startswith(_SCHEME):
+        raise UnauthenticatedError(
+            "The request's Authorization is of another scheme than Bearer.",
+            hint="Log in: ks login.",
+        )
+    return header[len(_SCHEME) :].strip()

@@ -1,0 +1,44 @@
+"""How routes tell OpenAPI of their failures."""
+
+from __future__ import annotations
+
+from litestar.openapi.datastructures import ResponseSpec
+
+from klarity_storage.errors import (
+    InternalError,
+    InvalidInputError,
+    StorageError,
+    StorageFullError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from klarity_storage.protocol.problem import CONTENT_TYPE, Problem
+
+_ALWAYS: tuple[type[StorageError], ...] = (
+    InvalidInputError,
+    UnauthenticatedError,
+    InternalError,
+    UnavailableError,
+    StorageFullError,
+)
+"""What any operation that takes a token may fail with."""
+
+
+def failures(*classes: type[StorageError]) -> dict[int, ResponseSpec]:
+    """What OpenAPI says of an operation's failures, one entry a status.
+
+    Args:
+        classes: what the operation fails with beside what any operation may.
+    """
+    by_status: dict[int, list[str]] = {}
+    for cls in (*classes, *_ALWAYS):
+        by_status.setdefault(cls.status, []).append(f"{cls.title} (`{cls.code}`).")
+    return {
+        status: ResponseSpec(
+            data_container=Problem,
+            generate_examples=False,
+            description=" ".join(told),
+            media_type=CONTENT_TYPE,
+        )
+        for status, told in by_status.items()
+    }

@@ -1,0 +1,97 @@
+"""Every failure as one body: RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from klarity_storage.errors import (
+    InternalError,
+    InvalidInputError,
+    MethodNotAllowedError,
+    NotFoundError,
+    StorageError,
+    TooLargeError,
+    UnauthenticatedError,
+)
+from klarity_storage.protocol.problem import CONTENT_TYPE, problem_of
+from klarity_storage.server.http.request_id import request_id
+
+_LOG = logging.getLogger(__name__)
+_REALM: Final = 'Bearer realm="klarity-storage"'
+
+
+def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer that tells a client what failed, and nothing of how we work inside."""
+    ours = as_ours(request, error)
+    number = request_id(request.scope)
+    if ours.status >= 500:
+        _log(request, number, error, ours)
+    headers = dict(getattr(error, "headers", None) or {})
+    if isinstance(ours, UnauthenticatedError):
+        headers["WWW-Authenticate"] = _REALM
+    return Response(
+        msgspec.json.encode(problem_of(ours, number)),
+        status_code=ours.status,
+        media_type=CONTENT_TYPE,
+        headers=headers,
+    )
+
+
+def as_ours(request: Request[Any, Any, Any], error: Exception) -> StorageError:
+    """The error of our own tree that says what any exception means to the caller."""
+    match error:
+        case StorageError():
+            return error
+        case HTTPException(status_code=404):
+            return NotFoundError(
+                f"There is nothing at {request.url.path}.", hint="GET /schema lists what there is."
+            )
+        case HTTPException(status_code=405):
+            allowed = (error.headers or {}).get("allow", "")
+            return MethodNotAllowedError(
+                f"{request.url.path} does not take {request.method}.", hint=f"It takes {allowed}."
+            )
+        case HTTPException(status_code=413):
+            return TooLargeError("The body of the request is too large.", hint="Send less at once.")
+        case HTTPException(status_code=status) if status < 500:
+            return InvalidInputError(_told(error))
+        case _:
+            return InternalError(
+                "The server failed on this request.",
+                hint="Tell whoever runs the server, with the id of the request.",
+            )
+
+
+def _told(error: HTTPException) -> str:
+    """What Litestar and msgspec found wrong, field by field."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    found = [
+        str(item["message"])
+        if item.get("key", "data") == "data"
+        else f"{item['key']}: {item['message']}"
+        for item in extra
+        if isinstance(item, dict) and "message" in item
+    ]
+    told = "; ".join(found) or error.detail.partition("\n")[0]
+    return f"The request cannot be read: {told.rstrip('.')}."
+
+
+def _log(
+    request: Request[Any, Any, Any], number: str, error: Exception, ours: StorageError
+) -> None:
+    unexpected = not isinstance(error, StorageError) or isinstance(error, InternalError)
+    _LOG.error(
+        "request %s: %s %s: %s",
+        number,
+        request.method,
+        request.url.path,
+        ours.code,
+        exc_info=error if unexpected else None,
+    )
+    if not unexpected:
+        _LOG.error("request %s: %s", number, error)

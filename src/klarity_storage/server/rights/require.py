@@ -1,0 +1,112 @@
+"""The only way to what rights guard: it decides, records the decision, and raises or lets pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy import exists, select
+
+from klarity_storage.errors import ForbiddenError
+from klarity_storage.protocol.grants import Grant
+from klarity_storage.server.audit.sink import AuditEvent
+from klarity_storage.server.context import Context
+from klarity_storage.server.db import schema
+from klarity_storage.server.db.engine import Database
+from klarity_storage.server.rights.actor import Actor
+from klarity_storage.server.rights.decide import ROLES, Action, Decision, decide
+from klarity_storage.server.rights.held import grants_held
+from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.targets import Account, Target, absent
+
+T = TypeVar("T", bound=Target)
+
+
+def require(context: Context, action: Action, target: T, *, about: str = "") -> T:
+    """Return the target when the caller may do that to it; record the decision either way.
+
+    Args:
+        context: who asks, by which operation.
+        action: what for.
+        target: of what.
+        about: what the audit line says beside that: whom a grant is for, which version.
+
+    Raises:
+        NotFoundError: the target does not exist, or the caller may not see it.
+        ForbiddenError: the caller may see it, but not do this.
+        UnavailableError: the decision cannot be made or recorded.
+    """
+    now = datetime.now(UTC)
+    decision = _decision(context, action, target, now)
+    context.services.audit.write(
+        AuditEvent(
+            at=now,
+            request_id=context.request_id,
+            principal=context.actor.principal,
+            token_id=context.actor.token_id,
+            operation=context.operation,
+            action=action,
+            target=str(target),
+            about=about,
+            allowed=decision.allowed,
+            via=decision.via,
+            reason=decision.reason,
+        )
+    )
+    if decision.allowed:
+        return target
+    if not decision.visible:
+        raise absent(target)
+    raise ForbiddenError(
+        f"{context.actor.principal} may not {_verb(action)} {target}: {decision.reason}.",
+        hint=_hint(context.actor, action, target),
+    )
+
+
+def permitted(context: Context, action: Action = Action.READ) -> Callable[[Target], bool]:
+    """A filter for lists, by the caller's grants as they stand now.
+
+    The list itself was allowed, and recorded, by ``require``.
+    """
+    now = datetime.now(UTC)
+    with context.services.database.read() as connection:
+        grants = grants_held(connection, context.actor)
+    return lambda target: decide(context.actor, action, target, grants, now).allowed
+
+
+def _decision(context: Context, action: Action, target: Target, now: datetime) -> Decision:
+    grants, there = _known(context.services.database, context.actor, target)
+    if not there:
+        return Decision(allowed=False, visible=False, reason="there is no such thing")
+    return decide(context.actor, action, target, grants, now)
+
+
+def _known(database: Database, actor: Actor, target: Target) -> tuple[list[Grant], bool]:
+    """The caller's grants, and whether the target's space or user exists."""
+    with database.read() as connection:
+        match target:
+            case Pattern():
+                query = exists().where(schema.spaces.c.key == target.space)
+                grants = grants_held(connection, actor, target.space)
+            case Account():
+                query = exists().where(schema.users.c.name == target.user)
+                grants = grants_held(connection, actor)
+            case _:
+                return grants_held(connection, actor), True
+        return grants, bool(connection.execute(select(query)).scalar_one())
+
+
+def _verb(action: Action) -> str:
+    return "administer" if action is Action.OWN else action
+
+
+def _hint(actor: Actor, action: Action, target: Target) -> str:
+    match target:
+        case Pattern(name=None):
+            return f"Ask for one name of {target}, or an owner of it for a grant on the whole."
+        case Pattern():
+            role = ROLES[action]
+            return f"Ask an owner of {target} for: ks grant add {actor.principal} {role} {target}"
+        case _:
+            return "Ask an administrator."

@@ -1,0 +1,48 @@
+"""/v1/spaces."""
+
+from __future__ import annotations
+
+from litestar import get, post
+from litestar.params import FromPath, JSONBody
+
+from klarity_storage.errors import (
+    AlreadyExistsError,
+    ForbiddenError,
+    SpaceNotFoundError,
+    TooLargeError,
+)
+from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
+from klarity_storage.server.catalog import spaces
+from klarity_storage.server.http.authentication import Caller
+from klarity_storage.server.http.documents import failures
+
+
+@get("/spaces", tags=["spaces"], responses=failures(), sync_to_thread=True)
+def list_spaces(context: Caller) -> SpaceList:
+    """List the spaces that the caller may read something of."""
+    return spaces.list_spaces(context)
+
+
+@post(
+    "/spaces",
+    tags=["spaces"],
+    responses=failures(ForbiddenError, AlreadyExistsError, TooLargeError),
+    sync_to_thread=True,
+)
+def create_space(context: Caller, data: JSONBody[CreateSpace]) -> Space:
+    """Make a space; takes an administrator, who becomes its owner."""
+    return spaces.create_space(context, data)
+
+
+@get(
+    "/spaces/{space:str}",
+    tags=["spaces"],
+    responses=failures(SpaceNotFoundError),
+    sync_to_thread=True,
+)
+def get_space(context: Caller, space: FromPath[str]) -> Space:
+    """Get one space."""
+    return spaces.get_space(context, space)
+
+
+ROUTES = [list_spaces, create_space, get_space]

@@ -1,0 +1,38 @@
+"""/v1/spaces/{space}/tables."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.params import FromPath
+
+from klarity_storage.errors import SpaceNotFoundError, TableNotFoundError
+from klarity_storage.layout import Kind, Name
+from klarity_storage.protocol.tables import TableInfo, TableList
+from klarity_storage.server.catalog import tables
+from klarity_storage.server.http.authentication import Caller
+from klarity_storage.server.http.documents import failures
+
+
+@get(
+    "/spaces/{space:str}/tables",
+    tags=["tables"],
+    responses=failures(SpaceNotFoundError),
+    sync_to_thread=True,
+)
+def list_tables(context: Caller, space: FromPath[str]) -> TableList:
+    """List the tables of a space that the caller may read."""
+    return tables.list_tables(context, space)
+
+
+@get(
+    "/spaces/{space:str}/tables/{table:str}",
+    tags=["tables"],
+    responses=failures(SpaceNotFoundError, TableNotFoundError),
+    sync_to_thread=True,
+)
+def get_table(context: Caller, space: FromPath[str], table: FromPath[str]) -> TableInfo:
+    """Describe a table as it is now."""
+    return tables.get_table(context, Name(space, Kind.TABLES, table))
+
+
+ROUTES = [list_tables, get_table]
