@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -35,14 +37,16 @@ def is_csv(path: Path) -> bool:
 def read_csv(path: Path, types: Mapping[str, pa.DataType]) -> ArrowStream:
     """Stream a CSV file with a header line, in UTF-8.
 
-    ``""``, ``NA``, ``NULL`` and ``null`` are null unless quoted. Types that are not given are inferred
-    from the first 8 MiB; times of day stay text, which Delta has no type for.
+    ``""``, ``NA``, ``NULL`` and ``null`` are null unless quoted. Types that are not given are
+    inferred from the first 8 MiB; times of day stay text, which Delta has no type for.
 
     Raises:
         InvalidDataError: not UTF-8, no header, ragged rows, or a column whose values stop fitting
             its type; the row or the column is named.
     """
     with _told(path, []):
+        if _bytes(path).read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise _not_utf8(path, None)
         reader = _open(path, types)
         names = reader.schema.names
         check_columns(names)
@@ -107,23 +111,17 @@ def _check_text(path: Path, schema: pa.Schema, types: Mapping[str, pa.DataType])
         )
 
 
-class _told:  # noqa: N801 — reads as a verb where it is used
+@contextmanager
+def _told(path: Path, names: list[str]) -> Iterator[None]:
     """Tell a parser's error in terms of the file: its row, its column."""
-
-    def __init__(self, path: Path, names: list[str]) -> None:
-        self._path = path
-        self._names = names
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: Any, error: BaseException | None, _trace: Any) -> None:
-        if isinstance(error, InvalidDataError) or error is None:
-            return
-        if isinstance(error, UnicodeDecodeError):
-            raise _not_utf8(self._path, None) from error
-        if isinstance(error, pa.ArrowException | zipfile.BadZipFile | OSError | RuntimeError):
-            raise _fault(self._path, str(error), self._names) from error
+    try:
+        yield
+    except InvalidDataError:
+        raise
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, None) from error
+    except (pa.ArrowException, zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
+        raise _fault(path, str(error), names) from error
 
 
 def _fault(path: Path, text: str, names: list[str]) -> InvalidDataError:

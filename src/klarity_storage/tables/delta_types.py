@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as is_
 
 from klarity_storage.errors import InvalidDataError
+
+_Fits = Callable[[pa.DataType], bool]
+_Target = Callable[[pa.DataType], pa.DataType]
 
 _MAX_PRECISION = 38
 
@@ -14,9 +19,9 @@ _MAX_PRECISION = 38
 def delta_type(type_: pa.DataType, column: str) -> pa.DataType:
     """The Arrow type under which a Delta table keeps every value of a column.
 
-    Unsigned integers become the next wider signed one, ``float16`` a ``float32``, dictionaries their
-    values, timestamps microseconds (a zone becomes UTC: the same instants), and the large, view and
-    fixed-size layouts the plain one. ``null`` stays: it takes the type of the table's column.
+    Unsigned integers become the next wider signed one, ``float16`` a ``float32``, dictionaries
+    their values, timestamps microseconds (a zone becomes UTC: the same instants), and the large
+    and fixed-size layouts the plain one. ``null`` stays: it takes the table's type.
 
     >>> delta_type(pa.dictionary(pa.int8(), pa.large_string()), "city")
     DataType(string)
@@ -51,14 +56,14 @@ def check_columns(names: list[str]) -> None:
     for name in names:
         if not name:
             raise InvalidDataError("A column has an empty name.", hint="Name every column.")
-        other = seen.setdefault(name.casefold(), name)
-        if other is not name:
+        if name in seen.values():
+            raise InvalidDataError(f"Two columns have the name {name!r}.", hint="Rename one.")
+        if name.casefold() in seen:
             raise InvalidDataError(
-                f"Two columns have the name {name!r}."
-                if other == name
-                else f"The columns {other!r} and {name!r} differ in case only.",
+                f"The columns {seen[name.casefold()]!r} and {name!r} differ in case only.",
                 hint="Rename one: readers of Delta Lake do not tell the case of names apart.",
             )
+        seen[name.casefold()] = name
 
 
 def has_null_type(type_: pa.DataType) -> bool:
@@ -76,24 +81,25 @@ def widens(source: pa.DataType, target: pa.DataType) -> bool:
     """
     if source.equals(target) or is_.is_null(source):
         return True
-    if is_.is_signed_integer(source) and is_.is_signed_integer(target):
-        return bool(source.bit_width <= target.bit_width)
-    if is_.is_floating(source) and is_.is_floating(target):
-        return bool(source.bit_width <= target.bit_width)
+    for same_kind in (is_.is_signed_integer, is_.is_floating):
+        if same_kind(source) and same_kind(target):
+            return bool(source.bit_width <= target.bit_width)
     if is_.is_decimal(source) and is_.is_decimal(target):
         more = target.scale - source.scale
         return bool(more >= 0 and target.precision - source.precision >= more)
-    if is_.is_list(source) and is_.is_list(target):
-        return widens(source.value_type, target.value_type)
-    if is_.is_map(source) and is_.is_map(target):
-        return widens(source.key_type, target.key_type) and widens(
-            source.item_type, target.item_type
-        )
-    if is_.is_struct(source) and is_.is_struct(target):
-        return [field.name for field in source] == [field.name for field in target] and all(
-            widens(one.type, other.type) for one, other in zip(source, target, strict=True)
-        )
+    for nested in (is_.is_list, is_.is_map, is_.is_struct):
+        if nested(source) and nested(target):
+            return _fields_widen(source, target, by_name=nested is is_.is_struct)
     return False
+
+
+def _fields_widen(source: pa.DataType, target: pa.DataType, *, by_name: bool) -> bool:
+    ours = [source.field(index) for index in range(source.num_fields)]
+    theirs = [target.field(index) for index in range(target.num_fields)]
+    return len(ours) == len(theirs) and all(
+        widens(one.type, other.type) and (one.name == other.name or not by_name)
+        for one, other in zip(ours, theirs, strict=True)
+    )
 
 
 def exact_cast(array: pa.Array, target: pa.DataType, column: str) -> pa.Array:
@@ -107,8 +113,8 @@ def exact_cast(array: pa.Array, target: pa.DataType, column: str) -> pa.Array:
     try:
         if is_.is_run_end_encoded(array.type):
             array = pc.run_end_decode(array)
-        if is_.is_dictionary(array.type):
-            array = array.dictionary_decode()
+        if is_.is_dictionary(array.type):  # the values first: few, and views cannot be taken from
+            array = array.dictionary.cast(target).take(array.indices)
         return array.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidDataError(
@@ -122,13 +128,7 @@ def _field(field: pa.Field, column: str) -> pa.Field:
 
 
 def _is_list(type_: pa.DataType) -> bool:
-    return bool(
-        is_.is_list(type_)
-        or is_.is_large_list(type_)
-        or is_.is_fixed_size_list(type_)
-        or is_.is_list_view(type_)
-        or is_.is_large_list_view(type_)
-    )
+    return bool(is_.is_list(type_) or is_.is_large_list(type_) or is_.is_fixed_size_list(type_))
 
 
 def _is_text(type_: pa.DataType) -> bool:
@@ -150,7 +150,7 @@ def _timestamp(type_: pa.DataType) -> pa.DataType:
 
 _UNSIGNED = {8: pa.int16(), 16: pa.int32(), 32: pa.int64(), 64: pa.int64()}
 
-_PLAIN = (
+_PLAIN: tuple[tuple[_Fits, _Target], ...] = (
     (is_.is_signed_integer, lambda type_: type_),
     (is_.is_unsigned_integer, lambda type_: _UNSIGNED[type_.bit_width]),
     (is_.is_float16, lambda _: pa.float32()),

@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from klarity_storage.errors import FileMissingError, InvalidDataError, StorageError
 from klarity_storage.tables.csv_files import is_csv, read_csv
+from klarity_storage.tables.failures import first_line
 from klarity_storage.tables.stream import ArrowStream
 
 _ROWS = 65_536
@@ -21,10 +22,10 @@ _ROWS = 65_536
 def to_stream(data: Any, *, types: Mapping[str, pa.DataType | str] | None = None) -> ArrowStream:
     """Read rows as a stream, without a copy of the whole where the source allows.
 
-    The data may be a path (CSV, also ``.csv.gz`` and ``.csv.zip``, or Parquet), pandas, Polars (eager
-    or lazy), PyArrow (table, batch, reader, dataset), a ``datafusion.DataFrame``, anything with
-    ``__arrow_c_stream__`` or ``__arrow_c_array__``, a structured NumPy array, a dict of arrays, or
-    a list of dicts, where an absent key is null.
+    The data may be a path (CSV, also ``.csv.gz`` and ``.csv.zip``, or Parquet), pandas, Polars
+    (eager or lazy), PyArrow (table, batch, reader, dataset), a ``datafusion.DataFrame``, anything
+    with ``__arrow_c_stream__`` or ``__arrow_c_array__``, a structured NumPy array, a dict of arrays,
+    or a list of dicts, where an absent key is null.
 
     A pandas index is kept when it has a name; missing values of pandas, NaN among them, are nulls.
     ``types`` gives types of a CSV file's columns: Arrow's, or their names.
@@ -46,8 +47,10 @@ def to_stream(data: Any, *, types: Mapping[str, pa.DataType | str] | None = None
         return _read_object(data)
     except StorageError:
         raise
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise InvalidDataError(f"The data cannot be read as a table: {error}.") from error
+    except Exception as error:  # a frame is foreign code: it may raise anything
+        raise InvalidDataError(
+            f"The data cannot be read as a table: {first_line(error)}."
+        ) from error
 
 
 def _arrow_types(types: Mapping[str, pa.DataType | str]) -> dict[str, pa.DataType]:
@@ -73,7 +76,7 @@ def _read_path(path: Path, types: Mapping[str, pa.DataType]) -> ArrowStream:
         raise InvalidDataError(f"The system does not let you read {path}.") from error
     raise InvalidDataError(
         f"{path} is neither CSV nor Parquet by its name.",
-        hint="Use .csv, .csv.gz, .csv.zip, .tsv or .parquet, or read it yourself and push the frame.",
+        hint="Use .csv, .csv.gz, .csv.zip, .tsv or .parquet, or read it and push the frame.",
     )
 
 
@@ -87,17 +90,26 @@ def _read_parquet(path: Path) -> ArrowStream:
 
 def _read_object(data: Any) -> ArrowStream:
     if isinstance(data, pa.dataset.Dataset):
-        return _from_reader(data.scanner().to_reader())
+        data = data.scanner().to_reader()
+    if isinstance(data, pa.Table):
+        return ArrowStream(data.schema, data.to_batches())
+    if isinstance(data, pa.RecordBatchReader):
+        return ArrowStream(data.schema, data)
     package = type(data).__module__.partition(".")[0]
-    if package == "pandas" and type(data).__name__ == "DataFrame":
-        return _from_pandas(data)
-    if package == "polars" and type(data).__name__ == "LazyFrame":
+    if package == "polars" and hasattr(data, "collect"):
         data = data.collect(engine="streaming")
-    if hasattr(data, "__arrow_c_stream__"):
-        return _from_reader(pa.RecordBatchReader.from_stream(data))
+    if hasattr(data, "__arrow_c_stream__") and package != "pandas":
+        reader = pa.RecordBatchReader.from_stream(data)
+        return ArrowStream(reader.schema, reader)
     if hasattr(data, "__arrow_c_array__"):
         batch = pa.record_batch(data)
         return ArrowStream(batch.schema, [batch])
+    return _from_python(data, package)
+
+
+def _from_python(data: Any, package: str) -> ArrowStream:
+    if package == "pandas" and hasattr(data, "columns"):
+        return _from_pandas(data)
     if package == "numpy":
         return _from_numpy(data)
     if isinstance(data, Mapping):
@@ -108,10 +120,6 @@ def _read_object(data: Any) -> ArrowStream:
         f"A {type(data).__name__} cannot be read as a table.",
         hint="Pass a path, a data frame, an Arrow table, a dict of columns or a list of dicts.",
     )
-
-
-def _from_reader(reader: pa.RecordBatchReader) -> ArrowStream:
-    return ArrowStream(reader.schema, reader)
 
 
 def _from_pandas(frame: Any) -> ArrowStream:
@@ -133,7 +141,8 @@ def _from_numpy(array: Any) -> ArrowStream:
             "A NumPy array without named fields has no columns.",
             hint="Pass a dict, for example {'x': array[:, 0], 'y': array[:, 1]}.",
         )
-    return _from_columns({name: array[name] for name in array.dtype.names})
+    native = array.astype(array.dtype.newbyteorder("="))  # files of instruments are big-endian
+    return _from_columns({name: native[name] for name in native.dtype.names})
 
 
 def _from_columns(columns: Mapping[str, Any]) -> ArrowStream:

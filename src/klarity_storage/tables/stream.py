@@ -50,7 +50,7 @@ class ArrowStream:
         except StorageError as error:
             self.failure = error
             raise
-        except (pa.ArrowException, ValueError, OSError, TypeError) as error:
+        except Exception as error:  # a source is foreign code: it may raise anything
             self.failure = InvalidDataError(f"The data cannot be read: {error}.")
             raise self.failure from error
 
