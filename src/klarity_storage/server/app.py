@@ -14,6 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from klarity_storage.server.http.authentication import context_of, know_the_caller
+from klarity_storage.server.http.documents import summarise
 from klarity_storage.server.http.failures import answer_failure
 from klarity_storage.server.http.request_id import stamp
 from klarity_storage.server.routes import (
@@ -59,7 +60,7 @@ def describe_app() -> Litestar:
 
 
 def _application(state: State) -> Litestar:
-    return Litestar(
+    app = Litestar(
         route_handlers=[*health.ROUTES, _guarded()],
         state=state,
         exception_handlers={Exception: answer_failure},
@@ -68,6 +69,8 @@ def _application(state: State) -> Litestar:
         request_max_body_size=MAX_BODY,
         logging_config=None,  # logging is the process's affair: server/main.py sets it up
     )
+    summarise(app.openapi_schema)
+    return app
 
 
 def _guarded() -> Router:

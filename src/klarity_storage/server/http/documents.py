@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPI
 
 from klarity_storage.errors import (
     InternalError,
@@ -42,3 +43,14 @@ def failures(*classes: type[StorageError]) -> dict[int, ResponseSpec]:
         )
         for status, told in by_status.items()
     }
+
+
+def summarise(document: OpenAPI) -> OpenAPI:
+    """Let every operation's docstring be its summary; Litestar makes one of the function's name."""
+    for item in (document.paths or {}).values():
+        for operation in (item.get, item.put, item.post, item.delete):
+            if operation is not None and operation.description:
+                summary, _, rest = operation.description.partition("\n\n")
+                operation.summary = summary.rstrip(".")
+                operation.description = rest or None
+    return document

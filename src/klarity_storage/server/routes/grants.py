@@ -36,6 +36,7 @@ def list_grants(
         AlreadyExistsError,
         TooLargeError,
     ),
+    response_description="The new grant.",
     sync_to_thread=True,
 )
 def create_grant(context: Caller, data: JSONBody[CreateGrant]) -> Grant:

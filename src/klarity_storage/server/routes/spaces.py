@@ -27,6 +27,7 @@ def list_spaces(context: Caller) -> SpaceList:
     "/spaces",
     tags=["spaces"],
     responses=failures(ForbiddenError, AlreadyExistsError, TooLargeError),
+    response_description="The new space.",
     sync_to_thread=True,
 )
 def create_space(context: Caller, data: JSONBody[CreateSpace]) -> Space:

@@ -31,6 +31,7 @@ def list_tokens(context: Caller, user: FromQuery[str | None] = None) -> TokenLis
     "/tokens",
     tags=["tokens"],
     responses=failures(ForbiddenError, PrincipalNotFoundError, TooLargeError),
+    response_description="The new token, with its secret.",
     sync_to_thread=True,
 )
 def create_token(context: Caller, data: JSONBody[CreateToken]) -> NewToken:

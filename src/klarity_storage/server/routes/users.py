@@ -27,6 +27,7 @@ def list_users(context: Caller) -> UserList:
     "/users",
     tags=["users"],
     responses=failures(ForbiddenError, AlreadyExistsError, TooLargeError),
+    response_description="The new user.",
     sync_to_thread=True,
 )
 def create_user(context: Caller, data: JSONBody[CreateUser]) -> User:

@@ -56,7 +56,13 @@ def list_versions(
     return versions.list_versions(context, Name(space, Kind(kind), name))
 
 
-@post(f"{_NAME}/versions", tags=["versions"], responses=_WRITE, sync_to_thread=True)
+@post(
+    f"{_NAME}/versions",
+    tags=["versions"],
+    responses=_WRITE,
+    response_description="The new version, or the one that stood already.",
+    sync_to_thread=True,
+)
 def commit_version(
     context: Caller,
     space: FromPath[str],
