@@ -28,6 +28,8 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.SchemaMismatchError: "ks table show SPACE/tables/NAME, which lists the table's columns",
     errors.InvalidQueryError: "ks table ls, then a name in the query such as vision.runs",
     errors.ConfigurationError: "ks login URL, or --at DIRECTORY for a local store",
+    errors.MethodNotAllowedError: "another version of ks: the server speaks a different one",
+    errors.TooLargeError: "less at once: shorter messages and metadata",
     errors.UnauthenticatedError: "ks login URL",
     errors.ForbiddenError: "ks whoami, which lists your grants; an owner of the space can add one",
     errors.NotFoundError: "ks ls",

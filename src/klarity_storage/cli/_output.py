@@ -95,7 +95,12 @@ class Output:
     def rows(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         """Show texts in columns: fitted to a terminal, or aligned and whole."""
         if self.terminal:
-            _print_table(self._console(sys.stdout), columns, rows)
+            told = [i for i, c in enumerate(columns) if c.whole or any(row[i] for row in rows)]
+            _print_table(
+                self._console(sys.stdout),
+                [columns[i] for i in told],
+                [[row[i] for i in told] for row in rows],
+            )
         else:
             self.write(_aligned(columns, rows))
 

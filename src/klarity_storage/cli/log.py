@@ -40,7 +40,7 @@ def _entry(version: VersionInfo, out: Output) -> str:
     lines = [
         f"version {version.version}{f' ({names})' if names else ''}",
         f"by      {version.by}, {_format.moment(version.at, exact)}",
-        f"holds   {_format.things(version.files, 'file')}, {_format.size(version.bytes, exact)}",
+        f"holds   {_format.things(version.files, 'file')}, {_format.size(version.bytes)}",
     ]
     lines += [f"parent  {_format.digest(parent, exact)}" for parent in version.parents]
     lines += [f"from    {reference}" for reference in version.lineage]

@@ -90,7 +90,8 @@ class Root(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and leave with the exit code of what happened."""
         session = extra.setdefault("obj", Session())
-        argv = list(args[0] if args else extra.get("args") or sys.argv[1:])
+        given = args[0] if args else extra.get("args")
+        argv = sys.argv[1:] if given is None else list(given)
         session.out.json = "--json" in argv  # known even where the arguments cannot be read
         session.traceback = "--traceback" in argv
         try:
