@@ -8,9 +8,6 @@ from typing import Any, Final
 
 from klarity_storage.errors import InternalError
 
-MAX_POLICY_CHARACTERS: Final = 2048
-"""The longest session policy that AWS takes."""
-
 _READ: Final = ["s3:GetObject"]
 _WRITE: Final = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 
@@ -39,19 +36,24 @@ def compile_policy(
         raise InternalError("A session policy without a prefix would allow everything.")
     arn = f"arn:aws:s3:::{_checked(bucket, _BUCKET)}"
     below = [f"{_checked(prefix, _PREFIX)}*" for prefix in read]
-    statements: list[dict[str, Any]] = [
-        {"Effect": "Allow", "Action": _READ, "Resource": [f"{arn}/{glob}" for glob in below]},
-        {
-            "Effect": "Allow",
-            "Action": ["s3:ListBucket"],
-            "Resource": [arn],
-            "Condition": {"StringLike": {"s3:prefix": below}},
-        },
-    ]
-    if write:
-        resources = [f"{arn}/{_checked(prefix, _PREFIX)}*" for prefix in write]
-        statements.append({"Effect": "Allow", "Action": _WRITE, "Resource": resources})
+    objects = [f"{arn}/{glob}" for glob in below]
+    upload = [f"{arn}/{_checked(prefix, _PREFIX)}*" for prefix in write]
+    listing = {
+        **_allow(["s3:ListBucket"], [arn]),
+        "Condition": {"StringLike": {"s3:prefix": below}},
+    }
+    if (
+        upload == objects
+    ):  # in one statement, or the longest names would pass AWS's 2,048 characters
+        statements = [_allow(_READ + _WRITE, objects), listing]
+    else:
+        statements = [_allow(_READ, objects), listing]
+        statements += [_allow(_WRITE, upload)] if upload else []
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(actions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}
 
 
 def _checked(text: str, pattern: re.Pattern[str]) -> str:
