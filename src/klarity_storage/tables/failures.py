@@ -80,6 +80,12 @@ def _silent(table: Name, _writing: bool) -> errors.StorageError:
     )
 
 
+def _exists(table: Name, _writing: bool) -> errors.StorageError:
+    return errors.AlreadyExistsError(
+        f"The table {table} exists already: somebody else has just made it.", hint="Push again."
+    )
+
+
 def _absent(table: Name, _writing: bool) -> errors.StorageError:
     return not_found(table)
 
@@ -98,6 +104,7 @@ def first_line(error: BaseException) -> str:
 
 
 _SIGNS = (  # the first that fits decides
+    (_exists, r"A table already exists"),
     (_full, r"os error (28|30|122)\)|No space left|507 Insufficient"),
     (_expired, r"ExpiredToken|InvalidAccessKeyId|InvalidToken|SignatureDoesNotMatch|TimeTooSkewed"),
     (_refused, r"403 Forbidden|AccessDenied|necessary privileges|os error (1|13)\)"),

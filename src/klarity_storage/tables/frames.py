@@ -24,8 +24,8 @@ def to_stream(data: Any, *, types: Mapping[str, pa.DataType | str] | None = None
 
     The data may be a path (CSV, also ``.csv.gz`` and ``.csv.zip``, or Parquet), pandas, Polars
     (eager or lazy), PyArrow (table, batch, reader, dataset), a ``datafusion.DataFrame``, anything
-    with ``__arrow_c_stream__`` or ``__arrow_c_array__``, a structured NumPy array, a dict of arrays,
-    or a list of dicts, where an absent key is null.
+    with ``__arrow_c_stream__`` or ``__arrow_c_array__``, a structured NumPy array, a dict of
+    arrays, or a list of dicts, where an absent key is null.
 
     A pandas index is kept when it has a name; missing values of pandas, NaN among them, are nulls.
     ``types`` gives types of a CSV file's columns: Arrow's, or their names.
@@ -51,6 +51,18 @@ def to_stream(data: Any, *, types: Mapping[str, pa.DataType | str] | None = None
         raise InvalidDataError(
             f"The data cannot be read as a table: {first_line(error)}."
         ) from error
+
+
+def can_read_again(data: Any) -> bool:
+    """Whether the data gives its rows a second time; a stream may end up silently empty."""
+    if isinstance(data, Mapping):
+        return not any(isinstance(values, Iterator) for values in data.values())
+    again = (str, os.PathLike, list, pa.Table, pa.RecordBatch, pa.dataset.Dataset)
+    return isinstance(data, again) or _package(data) in ("pandas", "polars")
+
+
+def _package(data: Any) -> str:
+    return type(data).__module__.partition(".")[0]
 
 
 def _arrow_types(types: Mapping[str, pa.DataType | str]) -> dict[str, pa.DataType]:
@@ -95,7 +107,7 @@ def _read_object(data: Any) -> ArrowStream:
         return ArrowStream(data.schema, data.to_batches())
     if isinstance(data, pa.RecordBatchReader):
         return ArrowStream(data.schema, data)
-    package = type(data).__module__.partition(".")[0]
+    package = _package(data)
     if package == "polars" and hasattr(data, "collect"):
         data = data.collect(engine="streaming")
     if hasattr(data, "__arrow_c_stream__") and package != "pandas":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import obstore
@@ -12,8 +13,10 @@ from obstore.exceptions import PreconditionError
 
 from klarity_storage.errors import (
     AlreadyExistsError,
+    ConflictError,
     InvalidDataError,
     InvalidInputError,
+    StorageError,
     TableNotFoundError,
 )
 from klarity_storage.protocol.tables import TableInfo
@@ -21,7 +24,7 @@ from klarity_storage.tables.delta_types import has_null_type
 from klarity_storage.tables.describe import describe_table, own_metadata
 from klarity_storage.tables.failures import told_as_ours
 from klarity_storage.tables.fit import fit
-from klarity_storage.tables.frames import to_stream
+from klarity_storage.tables.frames import can_read_again, to_stream
 from klarity_storage.tables.location import Locate, TableLocation, delta_options, open_store
 from klarity_storage.tables.snapshot import open_snapshot
 from klarity_storage.tables.stream import ArrowStream
@@ -57,8 +60,8 @@ def push_table(
 
     ``data`` and ``types`` are what ``frames.to_stream`` takes. ``overwrite`` replaces all rows;
     ``error`` refuses a table that exists. ``message`` and ``by`` go into the commit as Delta's
-    ``userMetadata`` and ``userName``. A description or metadata that differs from the table's is
-    set in a commit of its own, after the rows.
+    ``userMetadata`` and ``userName``. Metadata, and a description that differs from the table's,
+    are set in commits of their own, after the rows.
 
     Raises:
         InvalidDataError: the data cannot be read as a table.
@@ -72,18 +75,44 @@ def push_table(
         raise InvalidInputError(
             f"{mode!r} is not a mode.", hint="The modes are append, overwrite and error."
         )
-    stream = to_stream(data, types=types)
-    location = locate()
+    order = _Order(mode, by, message, description)
+    try:
+        _push(locate(), to_stream(data, types=types), order)
+    except ConflictError:
+        # several made the table at once: rows that can be read anew go into what one of them made
+        if mode != "append" or not can_read_again(data):
+            raise
+        _push(locate(), to_stream(data, types=types), order)
+    _set_properties(locate, description, metadata, by=by)
+    return describe_table(locate())
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    mode: Mode
+    by: str
+    message: str
+    description: str | None
+
+
+def _push(location: TableLocation, stream: ArrowStream, order: _Order) -> None:
     table = _existing(location)
-    if table is not None and mode == "error":
+    if table is not None and order.mode == "error":
         raise AlreadyExistsError(
             f"The table {location.name} exists already.", hint="Push with mode append or overwrite."
         )
-    target = _create_schema(stream) if table is None else fit(stream.schema, table, location.name)
+    target = _new_schema(stream) if table is None else fit(stream.schema, table, location.name)
     _check_writable(location)
-    _write(location, table, stream, target, mode=mode, by=by, message=message)
-    _set_properties(locate, description, metadata, by=by)
-    return describe_table(locate())
+    try:
+        with told_as_ours(location.name, writing=True):
+            if table is None:
+                _create(location, stream.reader(target), order)
+            else:
+                _add(table, stream.reader(target), order)
+    except StorageError:
+        if stream.failure is not None:  # the source's own words, not what came through Arrow
+            raise stream.failure from None
+        raise
 
 
 def _existing(location: TableLocation) -> DeltaTable | None:
@@ -93,7 +122,7 @@ def _existing(location: TableLocation) -> DeltaTable | None:
         return None
 
 
-def _create_schema(stream: ArrowStream) -> pa.Schema:
+def _new_schema(stream: ArrowStream) -> pa.Schema:
     for field in stream.schema:
         if has_null_type(field.type):
             raise InvalidDataError(
@@ -119,35 +148,33 @@ def _check_writable(location: TableLocation) -> None:
             return
 
 
-def _write(
-    location: TableLocation,
-    table: DeltaTable | None,
-    stream: ArrowStream,
-    target: pa.Schema,
-    *,
-    mode: Mode,
-    by: str,
-    message: str,
-) -> None:
-    try:
-        with told_as_ours(location.name, writing=True):
-            write_deltalake(
-                location.uri if table is None else table,
-                stream.reader(target),
-                mode="overwrite" if mode == "overwrite" else "error" if table is None else "append",
-                storage_options=delta_options(location),
-                target_file_size=_FILE_BYTES,
-                writer_properties=_PARQUET,
-                commit_properties=_commit(by, message),
-            )
-    except Exception:
-        if stream.failure is not None:  # the source's own words, not what came through Arrow
-            raise stream.failure from None
-        raise
+def _create(location: TableLocation, rows: pa.RecordBatchReader, order: _Order) -> None:
+    write_deltalake(
+        location.uri,
+        rows,
+        mode="error",
+        description=order.description,
+        storage_options=delta_options(location),
+        target_file_size=_FILE_BYTES,
+        writer_properties=_PARQUET,
+        # without retries: delta-rs would append to a table that somebody else has just made
+        commit_properties=_commit(order.by, order.message, retries=0),
+    )
 
 
-def _commit(by: str, message: str) -> CommitProperties:
-    return CommitProperties(custom_metadata={"userName": by, "userMetadata": message})
+def _add(table: DeltaTable, rows: pa.RecordBatchReader, order: _Order) -> None:
+    write_deltalake(
+        table,
+        rows,
+        mode="overwrite" if order.mode == "overwrite" else "append",
+        target_file_size=_FILE_BYTES,
+        writer_properties=_PARQUET,
+        commit_properties=_commit(order.by, order.message),
+    )
+
+
+def _commit(by: str, message: str, retries: int | None = None) -> CommitProperties:
+    return CommitProperties({"userName": by, "userMetadata": message}, max_commit_retries=retries)
 
 
 def _set_properties(
