@@ -9,6 +9,9 @@ import msgspec
 
 from klarity_storage.protocol.base import Request, Response
 
+MAX_LIFE = 3_153_600_000
+"""The longest life of a token that ends at all, in seconds: a hundred years."""
+
 
 class Token(Response):
     """A token as it may be shown: never its secret."""
@@ -30,7 +33,7 @@ class CreateToken(Request):
     user: str | None = None
     """Whose token; the caller's own without it. Another's takes an administrator."""
     label: str = ""
-    expires_in: Annotated[int, msgspec.Meta(ge=60)] | None = None
+    expires_in: Annotated[int, msgspec.Meta(ge=60, le=MAX_LIFE)] | None = None
     """Seconds until it expires; never without it."""
 
 
