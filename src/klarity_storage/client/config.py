@@ -127,8 +127,15 @@ def _from_files(start: Path) -> list[_Found]:
     return [
         _from_file(file, is_home=file == home)
         for file in dict.fromkeys((nearest, home))
-        if file.is_file()
+        if _is_file(file)
     ]
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:
+        return False  # a service may run with a home directory that it may not look into
 
 
 def _from_file(file: Path, *, is_home: bool) -> _Found:

@@ -45,6 +45,8 @@ def error_of(problem: Problem) -> errors.StorageError:
 def _by_status(
     status: int, classes: dict[str, type[errors.StorageError]]
 ) -> type[errors.StorageError]:
+    if status in (502, 503, 504):  # of a proxy that does not reach its server
+        return errors.UnavailableError
     for cls in classes.values():
         if cls.status == status and cls is not errors.StorageError:
             return cls
