@@ -17,7 +17,7 @@ from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.server.engines import weed
 from klarity_storage.server.engines.binary import find_weed
 from klarity_storage.server.engines.keys import EngineKeys, load_keys, write_private
-from klarity_storage.server.engines.ports import HOST, Ports, choose_ports
+from klarity_storage.server.engines.ports import HOST, Ports, choose_ports, is_free
 from klarity_storage.server.engines.sts import Access
 from klarity_storage.server.engines.supervise import Command, Supervisor, end_leftover
 
@@ -62,11 +62,16 @@ class SeaweedEngine:
 
     @property
     def credentials(self) -> S3Credentials:
-        return self._running.credentials
+        return self.access.credentials
 
     @property
     def store(self) -> S3Store:
-        return self._running.store
+        return self.access.store
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of the engine lies but its log."""
+        return self._folder
 
     @property
     def pid(self) -> int | None:
@@ -75,7 +80,7 @@ class SeaweedEngine:
 
     def assume(self, policy: dict[str, Any], session: str, duration: int) -> S3Credentials:
         """See `Engine.assume`."""
-        return self._running.assume(policy, session, duration)
+        return self.access.assume(policy, session, duration)
 
     def check(self) -> str | None:
         """None when the engine answers, or one sentence that says what is wrong."""
@@ -123,7 +128,8 @@ class SeaweedEngine:
         return self._folder / "engine.pid"
 
     @property
-    def _running(self) -> Access:
+    def access(self) -> Access:
+        """The way in that all callers share."""
         if self._access is None:
             raise UnavailableError("The embedded engine is not started.")
         return self._access
@@ -154,12 +160,12 @@ class SeaweedEngine:
     def _choose_ports(self) -> Ports:
         """The last ports if they are free, so that clients find the engine where it was."""
         try:
-            last = msgspec.json.decode((self._folder / "ports.json").read_bytes(), type=Ports)
+            last = msgspec.json.decode((self.folder / "ports.json").read_bytes(), type=Ports)
         except (FileNotFoundError, msgspec.DecodeError):
             return choose_ports(self._port)
         if self._port in {0, last.s3} and last.free():
             return last
-        return choose_ports(self._port)
+        return choose_ports(self._port or (last.s3 if is_free(last.s3) else 0))
 
     def _await_port(self, port: int) -> None:
         for _ in self._patiently(f"does not listen on port {port}"):
@@ -169,7 +175,7 @@ class SeaweedEngine:
 
     def _await_bucket(self) -> None:
         """Until a signed request is answered; makes the bucket when it is not there."""
-        access = self._running
+        access = self.access
         for _ in self._patiently("does not answer"):
             if access.make_bucket() and access.check() is None:
                 return

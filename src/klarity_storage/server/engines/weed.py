@@ -44,6 +44,7 @@ def arguments(weed: Path, folder: Path, ports: Ports) -> list[str]:
         "s3.localFilerSocket": "filer.sock",
         # The master's HTTP port would delete whole collections for anybody who asks.
         "disableHttp": "true",
+        "volume.preStopSeconds": 0,  # time for other machines to notice, of which there are none
         "s3.autoCreateBucket": "false",
         "s3.allowDeleteBucketNotEmpty": "false",
         "s3.port.iceberg": 0,
@@ -61,21 +62,29 @@ def arguments(weed: Path, folder: Path, ports: Ports) -> list[str]:
     ]
 
 
-def remove_sockets(ports: Ports) -> None:
-    """Remove the sockets that the engine leaves in /tmp: no flag of it moves these.
+def grpc_sockets(ports: Ports) -> list[Path]:
+    """The sockets that the engine makes in /tmp: no flag moves these.
 
     They are named by port, so two engines never share one, and only their owner can connect.
     """
-    parts = {
+    numbers = {
         "master": ports.master_grpc,
         "volume": ports.volume_grpc,
         "filer": ports.filer_grpc,
         "s3": ports.s3_grpc,
         "admin": ports.admin_grpc,
     }
-    for part, port in parts.items():
+    return [
+        Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock")  # noqa: S108 - not our choice
+        for part, port in numbers.items()
+    ]
+
+
+def remove_sockets(ports: Ports) -> None:
+    """Remove what the engine leaves in /tmp."""
+    for path in grpc_sockets(ports):
         with contextlib.suppress(OSError):  # not there, or somebody else's
-            Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink()  # noqa: S108 - its choice
+            path.unlink()
 
 
 def environment(folder: Path, keys: EngineKeys) -> dict[str, str]:
