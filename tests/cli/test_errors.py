@@ -161,6 +161,11 @@ def test_a_closed_pipe_is_quiet(spawn: Spawn, work: Path) -> None:
     assert done.stderr == ""
 
 
+def test_a_full_disk_is_told(spawn: Spawn) -> None:
+    done = spawn("ks whoami > /dev/full", code=7)
+    assert done.stderr.startswith("error: There is no room left")
+
+
 def test_ctrl_c_says_what_next_and_leaves_with_130(work: Path, spawn: Spawn) -> None:
     (work / "ten.csv").write_text("a\n" + "".join(f"{i}\n" for i in range(60_000)))
     spawn("ks table push demo/tables/ten ten.csv")

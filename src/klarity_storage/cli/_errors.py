@@ -6,6 +6,7 @@ traceback is shown to those who ask for it with ``--traceback``.
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from typing import TYPE_CHECKING, Final
@@ -97,6 +98,8 @@ def as_ours(error: BaseException, command: str = "ks") -> errors.StorageError:
         return errors.InvalidInputError(
             f"There is no file or directory {error.filename!r}.", hint="Check the path."
         )
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+        return errors.StorageFullError("There is no room left to write to.")
     if isinstance(error, OSError) and error.filename:
         reason = error.strerror or type(error).__name__
         return errors.InvalidInputError(
@@ -105,6 +108,18 @@ def as_ours(error: BaseException, command: str = "ks") -> errors.StorageError:
     text = " ".join(str(error).split())
     return errors.InternalError(
         f"Something that should not happen did: {type(error).__name__}{': ' if text else ''}{text}"
+    )
+
+
+def _of_the_system(error: OSError) -> errors.StorageError | None:
+    """What the disk or a path is at fault for."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+        return errors.StorageFullError("There is no room left to write to.")
+    if not error.filename:
+        return None
+    reason = error.strerror or type(error).__name__
+    return errors.InvalidInputError(
+        f"{error.filename!r} cannot be used: {reason}.", hint="Check the path and its mode."
     )
 
 

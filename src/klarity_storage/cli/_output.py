@@ -27,7 +27,8 @@ class Column:
         value: what it shows of an item; the attribute named like the title without it.
         form: how that reads.
         right: numbers stand to the right.
-        whole: never shortened to fit the terminal: names that one copies.
+        whole: folded rather than shortened where the terminal is too narrow: names that one copies.
+        loose: the first to give way: texts that one only glances at.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Column:
     form: _format.Form = field(default=_format.plain)
     right: bool = False
     whole: bool = False
+    loose: bool = False
 
     def text(self, item: object, exact: bool) -> str:
         value = self.value(item) if self.value else getattr(item, self.title.replace(" ", "_"))
@@ -189,16 +191,21 @@ def _write(stream: TextIO, text: str) -> None:
 def _print_table(
     console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]
 ) -> None:
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    lines = [[column.title for column in columns], *rows]
+    natural = sum(max(cell_len(line[i]) for line in lines) + 2 for i in range(len(columns)))
+    tight = natural > console.width and any(column.loose for column in columns)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=tight)
     for column in columns:
         table.add_column(
             Text(column.title.upper()),
             justify="right" if column.right else "left",
             overflow="fold" if column.whole else "ellipsis",
             no_wrap=not column.whole,
+            ratio=1 if tight and column.loose else None,  # what the others leave
         )
     for row in rows:
         table.add_row(*map(Text, row))

@@ -23,7 +23,7 @@ VERSIONS = (
     Column("files", form=_format.count, right=True),
     Column("size", lambda version: version.bytes, _format.size, right=True),
     Column("tags", lambda version: ", ".join(version.tags)),
-    Column("message"),
+    Column("message", loose=True),
 )
 FILES = (Column("path", whole=True),)
 FILES_LONG = (

@@ -13,7 +13,7 @@ COLUMNS = (
     Column("key", whole=True),
     Column("created", lambda space: space.created_at, _format.moment),
     Column("by", lambda space: space.created_by),
-    Column("description"),
+    Column("description", loose=True),
 )
 
 

@@ -21,7 +21,7 @@ COLUMNS = (
     Column("column", lambda column: column.name, whole=True),
     Column("type", whole=True),
     Column("null", lambda column: "" if column.nullable else "never"),
-    Column("comment"),
+    Column("comment", loose=True),
 )
 
 

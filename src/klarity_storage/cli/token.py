@@ -13,7 +13,7 @@ from klarity_storage.cli._session import Session, pass_session
 COLUMNS = (
     Column("id", whole=True),
     Column("user"),
-    Column("label"),
+    Column("label", loose=True),
     Column("created", lambda token: token.created_at, _format.moment),
     Column("expires", lambda token: token.expires_at or "never", _format.moment),
     Column("last used", lambda token: token.last_used_at or "never", _format.moment),

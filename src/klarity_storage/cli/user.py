@@ -11,7 +11,7 @@ from klarity_storage.cli._session import Session, pass_session
 
 COLUMNS = (
     Column("name", whole=True),
-    Column("display name"),
+    Column("display name", loose=True),
     Column("administrator", lambda user: user.administrator or ""),
     Column("created", lambda user: user.created_at, _format.moment),
     Column("disabled", lambda user: user.disabled_at, _format.moment),

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.harness import Run, document
+from klarity_storage.cli._files import FileList
+from klarity_storage.protocol.versions import TagList, VersionInfo, VersionList
+
+
+def test_push_keeps_what_was_said_about_it(run: Run, cats: str) -> None:
+    dataset = document(run("ls", cats, "--json"), VersionList).items[0].version
+    line = "push vision/models/net net.bin --tag prod --tag v-1 --metadata epochs=12"
+    info = document(run(*line.split(), "-m", "Baseline", "--lineage", cats, "--json"), VersionInfo)
+    assert info.message == "Baseline"
+    assert info.metadata == {"epochs": "12"}
+    assert info.lineage == [f"{cats}@{dataset}"]
+    assert sorted(info.tags) == ["prod", "v-1"]
+
+
+def test_push_of_the_latest_changes_nothing(run: Run, cats: str) -> None:
+    run("push", cats, "cats", "-m", "Again")
+    assert len(document(run("log", cats, "--json"), VersionList).items) == 1
+
+
+def test_a_wrong_tag_is_refused_before_the_upload(run: Run) -> None:
+    run("push", "vision/datasets/cats", "cats", "--tag", "Bad Tag", code=2)
+    run("log", "vision/datasets/cats", code=3)
+
+
+def test_pull_brings_back_the_same_bytes(run: Run, cats: str, work: Path) -> None:
+    result = run("pull", cats, "out")
+    assert result.stdout == "out\n"
+    for file in (work / "cats").rglob("*.txt"):
+        assert (work / "out" / file.relative_to(work / "cats")).read_bytes() == file.read_bytes()
+
+
+def test_pull_overwrites_nothing(run: Run, cats: str, work: Path) -> None:
+    (work / "out" / "train").mkdir(parents=True)
+    (work / "out" / "train" / "1 é.txt").write_text("mine")
+    result = run("pull", cats, "out", code=5)
+    assert "1 é.txt" in result.stderr
+    assert [file.name for file in (work / "out").rglob("*.txt")] == ["1 é.txt"]
+
+
+def test_ls_goes_from_spaces_down_to_files(run: Run, cats: str) -> None:
+    run("table", "push", "vision/tables/runs", "runs.csv")
+    assert "vision" in run("ls").stdout
+    assert run("ls", "vision", "-q").stdout.split() == [cats, "vision/tables/runs"]
+    assert run("ls", "vision/tables", "-q").stdout == "vision/tables/runs\n"
+    assert run("ls", "vision/datasets/", "-q").stdout == f"{cats}\n"
+    assert "First pictures" in run("ls", cats).stdout
+    long = run("ls", "--long", f"{cats}@latest").stdout.splitlines()
+    assert long[0].split() == ["SIZE", "SHA256", "TYPE", "PATH"]
+    assert long[1].split(maxsplit=3)[3] == "train/0 é.txt"
+
+
+def test_ls_of_a_folder_of_a_version(run: Run, work: Path) -> None:
+    (work / "cats" / "train2").mkdir()
+    (work / "cats" / "train2" / "x.txt").write_text("x")
+    run("push", "vision/datasets/cats", "cats")
+
+    def paths(below: str) -> list[str]:
+        target = f"ks://vision/datasets/cats@latest/{below}"
+        return [file.path for file in document(run("ls", target, "--json"), FileList).items]
+
+    assert len(paths("train")) == 3
+    assert paths("train2/x.txt") == ["train2/x.txt"]
+    assert len(paths("train/")) == 3
+    assert run("ls", "ks://vision/datasets/cats@latest/none").stdout == ""
+
+
+def test_log_tells_the_history_newest_first(run: Run, cats: str) -> None:
+    run("push", cats, "report", "-m", "Second\n\nwith a reason")
+    text = run("log", cats).stdout
+    assert text.index("Second") < text.index("First pictures")
+    assert "    with a reason\n" in text
+    assert "(latest)" in text.splitlines()[0]
+    assert "parent  " in text
+    assert "First" not in run("log", cats, "-n", "1").stdout
+
+
+def test_tags_are_set_moved_listed_and_removed(run: Run, cats: str) -> None:
+    first = document(run("ls", cats, "--json"), VersionList).items[0].version
+    assert run("tag", f"{cats}@{first[:6]}", "prod").stdout == f"{cats}@prod\n"
+    run("push", cats, "report")
+    run("tag", "add", f"{cats}@latest", "prod")
+    (tag,) = document(run("tag", "ls", cats, "--json"), TagList).items
+    assert tag.tag == "prod"
+    assert tag.version != first
+    result = run("tag", "rm", cats, "prod")
+    assert (result.stdout, result.stderr) == ("", f"{cats} has no tag prod any more.\n")
+    assert "ks tag" in run("tag", "ls", cats).stderr
+    run("tag", "rm", cats, "prod", code=3)
+
+
+def test_the_short_way_to_tag_keeps_its_options(run: Run, cats: str) -> None:
+    assert run("tag", "--quiet", f"{cats}@latest", "prod").stderr == ""
+    assert "No such command" in run("tag", "prod", code=2).stderr
