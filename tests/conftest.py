@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import stamina
 
-pytest_plugins = ["engine_fixture"]
+pytest_plugins = ["engine_fixture", "server_fixture"]
 
 Tree = Mapping[str, bytes]
 PlantTree = Callable[..., Path]

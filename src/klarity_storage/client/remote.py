@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from obstore.store import ObjectStore
 
 from klarity_storage.client.credentials import Credentials
 from klarity_storage.client.http import Http, quoted
-from klarity_storage.errors import VersionNotFoundError
+from klarity_storage.errors import NotFoundError, SpaceNotFoundError, VersionNotFoundError
 from klarity_storage.layout import LATEST, Kind, Name
 from klarity_storage.protocol.credentials import CredentialsRequest, Operation, S3Credentials
 from klarity_storage.protocol.server import Identity
@@ -76,7 +78,8 @@ class RemoteBackend:
             return self._reading[name]
 
     def writing_store(self, name: Name, version: str) -> ObjectStore:
-        return Credentials(self, str(name), Operation.WRITE, version=version).obstore()
+        with _place_to_write(name):
+            return Credentials(self, str(name), Operation.WRITE, version=version).obstore()
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
         # its write_id lets the server know a request that it has seen
@@ -99,7 +102,8 @@ class RemoteBackend:
         return self._http.get(_of(name), TableInfo)
 
     def locate(self, table: Name, operation: Operation) -> TableLocation:
-        keys = self.issue(str(table), operation, None, 3600)
+        with _place_to_write(table) if operation is not Operation.READ else nullcontext():
+            keys = self.issue(str(table), operation, None, 3600)
         return TableLocation(table, f"s3://{keys.bucket}/{table}", keys)
 
     def issue(
@@ -109,6 +113,19 @@ class RemoteBackend:
             scope=scope, operation=operation, version=version, duration=duration
         )
         return self._http.post(quoted("credentials"), body, S3Credentials, repeatable=True)
+
+
+@contextmanager
+def _place_to_write(name: Name) -> Iterator[None]:
+    """A new name does not exist before it is written: what is missing is the space."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise SpaceNotFoundError(
+            f"There is no space {name.space!r} in which you may write {name}.",
+            hint="ks space ls lists the spaces; an owner grants the role writer.",
+            request_id=error.request_id,
+        ) from error
 
 
 def _of(name: Name, *rest: str) -> str:

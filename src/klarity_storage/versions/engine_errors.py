@@ -25,6 +25,7 @@ _FULL = {
     errno.EDQUOT: "the quota is used up",
     errno.EROFS: "it is read-only",
 }
+_THERE_ALREADY = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
 _NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 
 
@@ -44,7 +45,7 @@ def told_as_ours(what: str) -> Iterator[None]:
 
 
 def _translated(error: Exception, what: str) -> StorageError:
-    if isinstance(error, exceptions.AlreadyExistsError | exceptions.PreconditionError):
+    if isinstance(error, _THERE_ALREADY):
         return AlreadyExistsError(f"Storage holds {what} already.")
     if isinstance(error, FileNotFoundError):
         return NotFoundError(f"Storage has no {what.removeprefix('the ')}.")
