@@ -98,13 +98,8 @@ def as_ours(error: BaseException, command: str = "ks") -> errors.StorageError:
         return errors.InvalidInputError(
             f"There is no file or directory {error.filename!r}.", hint="Check the path."
         )
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
-        return errors.StorageFullError("There is no room left to write to.")
-    if isinstance(error, OSError) and error.filename:
-        reason = error.strerror or type(error).__name__
-        return errors.InvalidInputError(
-            f"{error.filename!r} cannot be used: {reason}.", hint="Check the path and its mode."
-        )
+    if isinstance(error, OSError) and (told := _of_the_system(error)):
+        return told
     text = " ".join(str(error).split())
     return errors.InternalError(
         f"Something that should not happen did: {type(error).__name__}{': ' if text else ''}{text}"

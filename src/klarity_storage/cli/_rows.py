@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import secrets
 import sys
 import threading
@@ -14,7 +15,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from klarity_storage.cli import _format
 from klarity_storage.cli._output import Column, Output
-from klarity_storage.errors import InvalidInputError, InvalidQueryError, StorageError
+from klarity_storage.errors import (
+    InvalidInputError,
+    InvalidQueryError,
+    StorageError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +34,10 @@ SUFFIXES: Final = {
     ".arrows": "arrow",
 }
 BINARY: Final = ("parquet", "arrow")
+_LAYERS = re.compile(r"^((DataFusion|External|Arrow|Parquet|Object Store) error: )+")
+_SILENT = re.compile(r"error sending request|onnection (refused|reset|closed)|after \d+ retries")
+"""The engine's fault, not the query's."""
+
 _AHEAD = 4
 """Batches that may wait between DataFusion and a slower pipe or disk."""
 
@@ -118,10 +128,9 @@ def _failures() -> Iterator[None]:
     except StorageError:
         raise
     except Exception as error:
-        text = str(error).partition("\n")[0]
-        for prefix in ("DataFusion error: ", "External error: ", "Arrow error: "):
-            text = text.removeprefix(prefix)
-        raise InvalidQueryError(f"The query failed: {text.rstrip('. ')}.") from error
+        text = _LAYERS.sub("", str(error).partition("\n")[0]).rstrip(". ")
+        told = UnavailableError if _SILENT.search(str(error)) else InvalidQueryError
+        raise told(f"The query failed: {text}.") from error
 
 
 @contextmanager
