@@ -7,24 +7,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PermissionDeniedError,
-    PreconditionError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
 from klarity_storage.errors import ConfigurationError, UnavailableError
 from klarity_storage.protocol.credentials import MIN_DURATION
 from klarity_storage.server.credentials.policy import compile_policy
-from klarity_storage.server.engines.sts import Access, open_store
+from klarity_storage.server.engines.sts import Access, status_of
 
 FOLDER: Final = "_ks-probe"
 """No name of a space begins like this; each probe works in a folder of its own below it."""
 
-_ROUNDS: Final = 4
-_WRITERS: Final = 8
+_RACES: Final = 4
+_WRITERS: Final = 4
 
 
 def probe(access: Access) -> None:
@@ -41,9 +37,10 @@ def probe(access: Access) -> None:
         _try_create(access, f"{folder}/create")
         _try_race(access, f"{folder}/race")
         _try_session(access, folder)
-    except BaseError as error:
+    except (BaseError, BotoCoreError, ClientError) as error:
+        reason = str(error).splitlines()[0]
         raise UnavailableError(
-            f"The engine at {access.credentials.endpoint} failed while it was tried: {error}."
+            f"The engine at {access.credentials.endpoint} failed while it was tried: {reason}."
         ) from error
     finally:
         _clear(access.store, folder)
@@ -58,60 +55,66 @@ def _try_create(access: Access, key: str) -> None:
 
 
 def _try_race(access: Access, prefix: str) -> None:
-    """Several writers of one key at once, several times: each time exactly one may win."""
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for turn in range(_ROUNDS):
-            key = f"{prefix}-{turn}"
-            wins = list(
-                pool.map(lambda n, key=key: _create(access.store, key, bytes([n])), range(_WRITERS))
+    """Several writers of one key at once, in several races: each has exactly one winner."""
+    keys = [f"{prefix}-{race}" for race in range(_RACES) for _ in range(_WRITERS)]
+    # At once: an engine may let a loser wait for seconds.
+    with ThreadPoolExecutor(len(keys)) as pool:
+        won = list(pool.map(lambda key: _create(access.store, key, b"mine"), keys))
+    for key in keys:
+        wins = sum(win for each, win in zip(keys, won, strict=True) if each == key)
+        if wins != 1:
+            raise _lacking(
+                access,
+                f"let {wins} of {_WRITERS} racing writers create one object",
+                "so one commit could hide another",
             )
-            if wins.count(True) != 1:
-                raise _lacking(
-                    access,
-                    f"let {wins.count(True)} of {_WRITERS} racing writers create one object",
-                    "so one commit could hide another",
-                )
 
 
 def _try_session(access: Access, folder: str) -> None:
     """Temporary keys to one folder must open it, and must not open its sibling."""
-    own, foreign = f"{folder}/own/", f"{folder}/own2/"
+    bucket, own, foreign = access.credentials.bucket, f"{folder}/own/", f"{folder}/own2/"
     access.store.put(f"{foreign}object", b"foreign")
-    try:
-        keys = access.assume(
-            compile_policy(access.credentials.bucket, read=[own], write=[own]),
-            "klarity-probe",
-            MIN_DURATION,
-        )
-    except UnavailableError as error:
-        raise ConfigurationError(
-            f"The engine at {access.credentials.endpoint} gives no temporary credentials: "
-            f"{error.message}",
-            hint="Klarity Storage needs STS AssumeRole: check engine.role_arn, "
-            "engine.sts_endpoint and the role's trust policy.",
-        ) from error
-    session = open_store(keys)
-    try:
-        session.put(f"{own}object", b"own")
-        session.get(f"{own}object").bytes()
-    except PermissionDeniedError as error:
-        raise ConfigurationError(
-            f"The role of the engine at {access.credentials.endpoint} may not write to bucket "
-            f"{access.credentials.bucket!r}.",
-            hint="Give the role of engine.role_arn all rights to the bucket.",
-        ) from error
-    trials: dict[str, Callable[[], object]] = {
-        "read": lambda: session.get(f"{foreign}object").bytes(),
-        "write": lambda: session.put(f"{foreign}other", b"other"),
-        "list": lambda: session.list(foreign).collect(),
+    s3 = _session(access, own).s3
+    allowed: dict[str, Callable[[], object]] = {
+        "write": lambda: s3.put_object(Bucket=bucket, Key=f"{own}object", Body=b"own"),
+        "read": lambda: s3.get_object(Bucket=bucket, Key=f"{own}object"),
+        "list": lambda: s3.list_objects_v2(Bucket=bucket, Prefix=own),
     }
-    for verb, trial in trials.items():
+    forbidden: dict[str, Callable[[], object]] = {
+        "write": lambda: s3.put_object(Bucket=bucket, Key=f"{foreign}other", Body=b"other"),
+        "read": lambda: s3.get_object(Bucket=bucket, Key=f"{foreign}object"),
+        "list": lambda: s3.list_objects_v2(Bucket=bucket, Prefix=foreign),
+    }
+    for verb, trial in allowed.items():
+        if _is_refused(trial):
+            raise ConfigurationError(
+                f"Temporary credentials of the engine at {access.credentials.endpoint} cannot "
+                f"{verb} what their session policy allows in bucket {bucket!r}.",
+                hint="Give the role of engine.role_arn all rights to the bucket's objects.",
+            )
+    for verb, trial in forbidden.items():
         if not _is_refused(trial):
             raise _lacking(
                 access,
                 f"lets temporary credentials {verb} beyond their session policy",
                 "so rights could not be enforced",
             )
+
+
+def _session(access: Access, prefix: str) -> Access:
+    policy = compile_policy(access.credentials.bucket, read=[prefix], write=[prefix])
+    try:
+        keys = access.assume(policy, "klarity-probe", MIN_DURATION)
+    except UnavailableError as error:
+        if not 400 <= status_of(error.__cause__) < 500:
+            raise
+        raise ConfigurationError(
+            f"The engine at {access.credentials.endpoint} gives no temporary credentials: "
+            f"{error.message}",
+            hint="Klarity Storage needs STS AssumeRole: check engine.role_arn, "
+            "engine.sts_endpoint and the role's trust policy.",
+        ) from error
+    return Access(keys, role_arn="")
 
 
 def _create(store: S3Store, key: str, content: bytes) -> bool:
@@ -125,8 +128,10 @@ def _create(store: S3Store, key: str, content: bytes) -> bool:
 def _is_refused(trial: Callable[[], object]) -> bool:
     try:
         trial()
-    except PermissionDeniedError:
-        return True
+    except ClientError as error:
+        if status_of(error) == 403:
+            return True
+        raise
     return False
 
 

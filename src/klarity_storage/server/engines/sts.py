@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 POOL: Final = 32
 """Connections that are kept open to each of S3 and STS."""
 
-_KEY_FAULTS: Final = frozenset(
-    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId"}
-)
-
 
 class Access:
     """The server's own keys to one bucket of an engine. Every method may be called from any thread.
@@ -94,7 +90,7 @@ class Access:
         try:
             self.s3.head_bucket(Bucket=bucket)
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            status = status_of(error)
             if status == 404:
                 return ConfigurationError(
                     f"The engine at {endpoint} has no bucket {bucket!r}.",
@@ -125,6 +121,7 @@ class Access:
         session = boto3.session.Session(
             aws_access_key_id=self.credentials.access_key_id,
             aws_secret_access_key=self.credentials.secret_access_key,
+            aws_session_token=self.credentials.session_token,
             region_name=self.credentials.region,
         )
         return session.client(  # type: ignore[call-overload]
@@ -155,19 +152,17 @@ def open_store(credentials: S3Credentials) -> S3Store:
     return S3Store(config=config, client_options={"allow_http": plain})
 
 
-def refused(error: Exception, what: str) -> ConfigurationError | UnavailableError:
-    """What an answer of S3 or STS that is not a success means to the server."""
-    answer: dict[str, Any] = getattr(error, "response", {})
-    code = answer.get("Error", {}).get("Code", "")
-    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _KEY_FAULTS:
-        return ConfigurationError(
-            f"{what} does not know the server's keys ({code}).",
-            hint="Check engine.access_key_id and engine.secret_access_key.",
-        )
-    if status >= 500:
-        return UnavailableError(f"{what} failed with status {status} ({code}).")
-    return UnavailableError(f"{what} was refused with status {status} ({code}).")
+def status_of(error: BaseException | None) -> int:
+    """The HTTP status of what S3 or STS answered, or 0 when it did not."""
+    if not isinstance(error, ClientError):
+        return 0
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def refused(error: ClientError, what: str) -> UnavailableError:
+    """What an answer of STS that is not a success means to whoever asked the server."""
+    code = error.response["Error"].get("Code", "unknown")
+    return UnavailableError(f"{what} failed with status {status_of(error)} ({code}).")
 
 
 def unreachable(endpoint: str) -> UnavailableError:

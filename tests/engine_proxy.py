@@ -1,0 +1,73 @@
+"""S3s that lack something: a proxy that spoils the answers of a real one."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+
+class Exchange(NamedTuple):
+    """A request, and what the real engine answered."""
+
+    method: str
+    path: str
+    body: bytes
+    status: int
+    answer: bytes
+
+
+Spoil = Callable[[Exchange], tuple[int, bytes]]
+"""What the client gets instead: status and body."""
+
+
+@contextmanager
+def spoiled(endpoint: str, spoil: Spoil) -> Iterator[str]:
+    """The endpoint of a proxy before that endpoint."""
+    target = urlsplit(endpoint).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            upstream = http.client.HTTPConnection(target)
+            upstream.request(self.command, self.path, body, dict(self.headers.items()))
+            got = upstream.getresponse()
+            answer = got.read()
+            status, content = spoil(Exchange(self.command, self.path, body, got.status, answer))
+            upstream.close()
+            self.send_response(status)
+            for name, value in got.getheaders():
+                if name.lower() not in {"content-length", "connection", "transfer-encoding"}:
+                    self.send_header(name, value)
+            if status == 200 and not got.getheader("ETag"):
+                self.send_header("ETag", '"etag"')
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def form(exchange: Exchange) -> dict[str, str]:
+    """The fields of a request to STS."""
+    return {name: values[0] for name, values in parse_qs(exchange.body.decode()).items()}
