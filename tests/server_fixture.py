@@ -38,9 +38,9 @@ class RunningServer:
 def start_server(data: Path, *options: str) -> tuple[subprocess.Popen[bytes], str, str]:
     """Start a server, and return it, its address and the token that it printed, if any."""
     log = data.with_suffix(".log")
-    command = [Path(sys.executable).with_name("ks"), "serve", "--data", data, "--port", "0"]
+    command = [str(Path(sys.executable).with_name("ks")), "serve", "--data", str(data)]
     with log.open("wb") as stream:
-        process = subprocess.Popen([*command, *options], stderr=stream)
+        process = subprocess.Popen([*command, "--port", "0", *options], stderr=stream)
     deadline = time.monotonic() + 60
     while "\nready" not in log.read_text():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -228,7 +228,7 @@ class Storage:
         *filters: Any,
         columns: list[str] | None = None,
         version: int | None = None,
-        timestamp: datetime | str | None = None,
+        timestamp: datetime | None = None,
         limit: int | None = None,
     ) -> datafusion.DataFrame:
         """The rows of a table, lazily: nothing is fetched before they are collected.
@@ -238,7 +238,7 @@ class Storage:
             filters: SQL text (``"score > 0.9"``) or DataFusion expressions; all must hold.
             columns: which columns; all without it.
             version: which version of the table; the newest without it.
-            timestamp: the version of that time.
+            timestamp: the version of that time, with its zone.
             limit: at most so many rows.
 
         Raises:
