@@ -204,19 +204,24 @@ def _convert(section: str, values: dict[str, Any], source: str) -> _Section:
 
 
 def _check_engine(engine: EngineSettings) -> None:
-    given = {name for name in engine.__struct_fields__ if getattr(engine, name) is not None}
-    needed = {"endpoint", "role_arn", *SECRETS}
-    if engine.kind == "s3" and (missing := sorted(needed - given)):
+    given = {
+        field.name
+        for field in msgspec.structs.fields(EngineSettings)
+        if getattr(engine, field.name) != field.default
+    }
+    other = {"port"} if engine.kind == "s3" else {"endpoint", "sts_endpoint", "region", "role_arn"}
+    if extra := sorted(other & given):
+        kind = "seaweed" if engine.kind == "s3" else "s3"
+        raise ConfigurationError(
+            f"engine.{extra[0]} has a meaning only with engine.kind = {kind!r}.",
+            hint=f"Add --engine {kind}, or remove the setting.",
+        )
+    if engine.kind == "s3" and (missing := sorted({"endpoint", "role_arn", *SECRETS} - given)):
         keys = " and ".join(f"engine.{name}" for name in missing)
         variables = " and ".join(SECRETS.values())
         raise ConfigurationError(
             f"An S3 that stands already needs {keys}.",
             hint=f"Set them in {FILE}; the keys may also stand in {variables}.",
-        )
-    if engine.kind == "seaweed" and (extra := sorted({"endpoint", "role_arn"} & given)):
-        raise ConfigurationError(
-            f"engine.{extra[0]} has a meaning only with engine.kind = 's3'.",
-            hint="Add --engine s3, or remove the setting.",
         )
     for name in ("endpoint", "sts_endpoint"):
         url = urlsplit(getattr(engine, name) or "http://none")
