@@ -108,6 +108,18 @@ def test_unsigned_http_gets_nothing(ports: Ports, secret_object: str, part: str,
             assert b"what nobody may read" not in answer.content
 
 
+@pytest.mark.parametrize("part", ["master", "volume", "filer", "admin", "s3"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/status", "/metrics", "/ui/index.html"])
+def test_what_is_answered_to_anybody_tells_nothing(
+    engine: SeaweedEngine, ports: Ports, secret_object: str, part: str, path: str
+) -> None:
+    answer = httpx.get(f"http://{HOST}:{getattr(ports, part)}{path}")
+    assert secret_object.encode() not in answer.content
+    assert b"doors" not in answer.content
+    keys = msgspec.json.decode((engine.folder / "keys.json").read_bytes(), type=dict[str, str])
+    assert not [name for name, key in keys.items() if key.encode() in answer.content]
+
+
 @pytest.mark.parametrize(("part", "path"), [("filer", "/"), ("volume", "/"), ("s3", "/klarity")])
 def test_a_token_signed_with_another_key_gets_nothing(ports: Ports, part: str, path: str) -> None:
     forged = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.XmNK3GpH3Ys_7wsYBfq4C3M6goz71I7dTgUkuIa5lyQ"
