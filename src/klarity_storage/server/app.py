@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from litestar import Litestar, Request, Router
@@ -32,6 +34,9 @@ from klarity_storage.server.services import Services
 
 MAX_BODY: Final = 1024 * 1024
 """The largest body of a request, in bytes: the API takes small JSON, never data."""
+
+WORKERS: Final = 40
+"""Requests that are worked on at once; the database has a connection for each."""
 
 API_VERSION: Final = "1"
 """The version of the API, which is also in every path: ``/v1``."""
@@ -65,12 +70,18 @@ def _application(state: State) -> Litestar:
         state=state,
         exception_handlers={Exception: answer_failure},
         before_send=[stamp],
+        on_startup=[_hire_workers],
         openapi_config=_openapi(),
         request_max_body_size=MAX_BODY,
         logging_config=None,  # logging is the process's affair: server/main.py sets it up
     )
     summarise(app.openapi_schema)
     return app
+
+
+async def _hire_workers() -> None:
+    """Let handlers run in enough threads: asyncio's own number follows the cores, and ours wait."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKERS, "ks-request"))
 
 
 def _guarded() -> Router:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, TypeAlias
 
-from anyio import to_thread
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
@@ -33,7 +33,7 @@ async def know_the_caller(
     """
     services: Services = connection.app.state.services
     secret = _bearer(connection.headers.get("Authorization", ""))
-    actor = await to_thread.run_sync(tokens.authenticate, services.database, secret)
+    actor = await asyncio.to_thread(tokens.authenticate, services.database, secret)
     connection.scope["user"] = Context(
         services, actor, handler.handler_name, request_id(connection.scope)
     )
