@@ -23,7 +23,7 @@ class Operation(StrEnum):
     """Replace a table's rows: takes an owner."""
 
 
-class CredentialsRequest(Request):
+class CredentialsRequest(Request, frozen=True):
     scope: str
     """``space``, ``space/kind`` or ``space/kind/name``."""
     operation: Operation = Operation.READ
@@ -33,7 +33,7 @@ class CredentialsRequest(Request):
     """Seconds until they expire: 15 minutes to 12 hours."""
 
 
-class S3Credentials(Response):
+class S3Credentials(Response, frozen=True):
     """Where the engine is, and the keys to a part of it."""
 
     endpoint: str

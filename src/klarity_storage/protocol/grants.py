@@ -16,7 +16,7 @@ class Role(StrEnum):
     OWNER = "owner"
 
 
-class Grant(Response):
+class Grant(Response, frozen=True):
     id: str
     principal: str
     """``user:alice``, or ``anyone``."""
@@ -28,11 +28,11 @@ class Grant(Response):
     expires_at: datetime | None = None
 
 
-class GrantList(Response):
+class GrantList(Response, frozen=True):
     items: list[Grant]
 
 
-class CreateGrant(Request):
+class CreateGrant(Request, frozen=True):
     principal: str
     role: Role
     pattern: str

@@ -8,7 +8,7 @@ from klarity_storage.protocol.base import Response
 CONTENT_TYPE = "application/problem+json"
 
 
-class Problem(Response, omit_defaults=True):
+class Problem(Response, frozen=True, omit_defaults=True):
     """Problem details for HTTP APIs, RFC 9457, with a stable ``code``."""
 
     type: str

@@ -6,14 +6,14 @@ from klarity_storage.protocol.base import Response
 from klarity_storage.protocol.grants import Grant
 
 
-class ServerInfo(Response):
+class ServerInfo(Response, frozen=True):
     """What anybody may know of a server."""
 
     name: str
     version: str
 
 
-class Identity(Response):
+class Identity(Response, frozen=True):
     """Who the server takes the caller for, and what they were granted."""
 
     principal: str
@@ -24,7 +24,7 @@ class Identity(Response):
     grants: list[Grant] = []
 
 
-class Readiness(Response):
+class Readiness(Response, frozen=True):
     """Whether the server can do its work, part by part."""
 
     ready: bool

@@ -7,7 +7,7 @@ from datetime import datetime
 from klarity_storage.protocol.base import Request, Response
 
 
-class Space(Response):
+class Space(Response, frozen=True):
     """A unit of ownership: the first segment of every key in it."""
 
     key: str
@@ -16,10 +16,10 @@ class Space(Response):
     created_by: str | None = None
 
 
-class SpaceList(Response):
+class SpaceList(Response, frozen=True):
     items: list[Space]
 
 
-class CreateSpace(Request):
+class CreateSpace(Request, frozen=True):
     key: str
     description: str = ""

@@ -7,7 +7,7 @@ from datetime import datetime
 from klarity_storage.protocol.base import Response
 
 
-class Column(Response):
+class Column(Response, frozen=True):
     name: str
     type: str
     """As Delta names it: ``long``, ``string``, ``decimal(10,2)``, ``struct<…>``."""
@@ -15,7 +15,7 @@ class Column(Response):
     comment: str = ""
 
 
-class TableInfo(Response):
+class TableInfo(Response, frozen=True):
     """What a table holds at one version."""
 
     space: str
@@ -33,10 +33,10 @@ class TableInfo(Response):
     updated_at: datetime | None
 
 
-class TableName(Response):
+class TableName(Response, frozen=True):
     space: str
     name: str
 
 
-class TableList(Response):
+class TableList(Response, frozen=True):
     items: list[TableName]

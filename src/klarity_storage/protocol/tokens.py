@@ -13,7 +13,7 @@ MAX_LIFE = 3_153_600_000
 """The longest life of a token that ends at all, in seconds: a hundred years."""
 
 
-class Token(Response):
+class Token(Response, frozen=True):
     """A token as it may be shown: never its secret."""
 
     id: str
@@ -25,11 +25,11 @@ class Token(Response):
     revoked_at: datetime | None = None
 
 
-class TokenList(Response):
+class TokenList(Response, frozen=True):
     items: list[Token]
 
 
-class CreateToken(Request):
+class CreateToken(Request, frozen=True):
     user: str | None = None
     """Whose token; the caller's own without it. Another's takes an administrator."""
     label: str = ""
@@ -37,7 +37,7 @@ class CreateToken(Request):
     """Seconds until it expires; never without it."""
 
 
-class NewToken(Response):
+class NewToken(Response, frozen=True):
     """The one answer that holds a token's secret."""
 
     token: Token

@@ -7,7 +7,7 @@ from datetime import datetime
 from klarity_storage.protocol.base import Request, Response
 
 
-class User(Response):
+class User(Response, frozen=True):
     name: str
     display_name: str
     administrator: bool
@@ -15,11 +15,11 @@ class User(Response):
     disabled_at: datetime | None = None
 
 
-class UserList(Response):
+class UserList(Response, frozen=True):
     items: list[User]
 
 
-class CreateUser(Request):
+class CreateUser(Request, frozen=True):
     name: str
     display_name: str = ""
     administrator: bool = False

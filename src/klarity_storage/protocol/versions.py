@@ -8,7 +8,7 @@ from typing import Any
 from klarity_storage.protocol.base import Request, Response
 
 
-class NameInfo(Response):
+class NameInfo(Response, frozen=True):
     """One artefact, model or dataset of a space."""
 
     space: str
@@ -16,11 +16,11 @@ class NameInfo(Response):
     name: str
 
 
-class NameList(Response):
+class NameList(Response, frozen=True):
     items: list[NameInfo]
 
 
-class CommitRequest(Request):
+class CommitRequest(Request, frozen=True):
     """Ask that uploaded files become a version."""
 
     version: str
@@ -37,7 +37,7 @@ class CommitRequest(Request):
     metadata: dict[str, Any] = {}
 
 
-class VersionInfo(Response):
+class VersionInfo(Response, frozen=True):
     """One commit of a name."""
 
     space: str
@@ -59,23 +59,23 @@ class VersionInfo(Response):
     latest: bool = False
 
 
-class VersionList(Response):
+class VersionList(Response, frozen=True):
     """The commits of a name, newest first."""
 
     items: list[VersionInfo]
 
 
-class TagInfo(Response):
+class TagInfo(Response, frozen=True):
     tag: str
     version: str
     at: datetime
     by: str
 
 
-class TagList(Response):
+class TagList(Response, frozen=True):
     items: list[TagInfo]
 
 
-class SetTag(Request):
+class SetTag(Request, frozen=True):
     version: str
     """A hash, a hash prefix or another tag."""
