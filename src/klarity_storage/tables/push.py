@@ -8,7 +8,13 @@ from typing import Any, Literal
 
 import obstore
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    WriterProperties,
+    write_deltalake,
+)
 from obstore.exceptions import PreconditionError
 
 from klarity_storage.errors import (
@@ -33,12 +39,6 @@ Mode = Literal["append", "overwrite", "error"]
 
 _FILE_BYTES = 128 << 20
 """A Parquet file's size: few requests to scan a table, little to fetch for a part of one."""
-
-_PARQUET = WriterProperties(
-    compression="ZSTD",
-    compression_level=3,
-    max_row_group_size=256 << 10,  # rows: what a filter can skip at once
-)
 
 
 def push_table(
@@ -156,7 +156,7 @@ def _create(location: TableLocation, rows: pa.RecordBatchReader, order: _Order) 
         description=order.description,
         storage_options=delta_options(location),
         target_file_size=_FILE_BYTES,
-        writer_properties=_PARQUET,
+        writer_properties=_parquet(rows.schema),
         # without retries: delta-rs would append to a table that somebody else has just made
         commit_properties=_commit(order.by, order.message, retries=0),
     )
@@ -168,9 +168,27 @@ def _add(table: DeltaTable, rows: pa.RecordBatchReader, order: _Order) -> None:
         rows,
         mode="overwrite" if order.mode == "overwrite" else "append",
         target_file_size=_FILE_BYTES,
-        writer_properties=_PARQUET,
+        writer_properties=_parquet(rows.schema),
         commit_properties=_commit(order.by, order.message),
     )
+
+
+def _parquet(schema: pa.Schema) -> WriterProperties:
+    # Parquet's minima and maxima leave NaN out: readers that trust them skip rows, and DataFusion
+    # may read a column of 1.0 and NaN as 1.0 throughout. So none for floats, nested ones included
+    sure = ColumnProperties(statistics_enabled="PAGE")
+    plain = [field.name for field in schema if not _may_hold_nan(field.type)]
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=3,
+        max_row_group_size=256 << 10,  # rows: what a filter can skip at once
+        default_column_properties=ColumnProperties(statistics_enabled="NONE"),
+        column_properties=dict.fromkeys(plain, sure),
+    )
+
+
+def _may_hold_nan(type_: pa.DataType) -> bool:
+    return pa.types.is_floating(type_) or pa.types.is_nested(type_)
 
 
 def _commit(by: str, message: str, retries: int | None = None) -> CommitProperties:
