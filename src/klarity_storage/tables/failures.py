@@ -97,7 +97,7 @@ def not_found(table: Name) -> errors.TableNotFoundError:
     )
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException | str) -> str:
     """What a library says, without colours, stack frames or the lines below."""
     lines = [line.strip(" .") for line in _BUILD.sub("", str(error)).splitlines()]
     return next((line for line in lines if line), type(error).__name__)

@@ -188,7 +188,7 @@ def _parquet(schema: pa.Schema) -> WriterProperties:
 
 
 def _may_hold_nan(type_: pa.DataType) -> bool:
-    return pa.types.is_floating(type_) or pa.types.is_nested(type_)
+    return bool(pa.types.is_floating(type_) or pa.types.is_nested(type_))
 
 
 def _commit(by: str, message: str, retries: int | None = None) -> CommitProperties:

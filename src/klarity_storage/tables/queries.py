@@ -34,7 +34,7 @@ def told_as_query(what: str, columns: list[str]) -> Iterator[None]:
 
 def refused(error: Exception, what: str, columns: list[str]) -> InvalidQueryError:
     """The error that names the wrong column, or gives DataFusion's own words."""
-    said = _PREFIX.sub("", first_line(error))
+    said = _PREFIX.sub("", first_line(str(error).rpartition("caused by\n")[2]))
     unknown = _NO_FIELD.search(said)
     if unknown is None:
         return InvalidQueryError(f"DataFusion refuses {what}: {said}.")

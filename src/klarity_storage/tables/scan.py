@@ -43,7 +43,8 @@ def scan(
     ``context``. A frame made with temporary keys stops working when they expire: scan again.
 
     Tables whose files do not hold just the table's rows and columns (deletion vectors, partitions,
-    column mapping, maps) are read through delta-rs: as lazily on a disk, but from S3 whole and at once.
+    column mapping, maps) are read through delta-rs: as lazily on a disk, but from S3 whole and at
+    once.
 
     Raises:
         TableNotFoundError: there is no such table, or the keys do not reach it.
