@@ -26,8 +26,18 @@ Spoil = Callable[[Exchange], tuple[int, bytes]]
 
 
 @contextmanager
-def spoiled(endpoint: str, spoil: Spoil) -> Iterator[str]:
-    """The endpoint of a proxy before that endpoint."""
+def spoiled(
+    endpoint: str,
+    spoil: Spoil = lambda exchange: (exchange.status, exchange.answer),
+    host: str | None = None,
+) -> Iterator[str]:
+    """The endpoint of a proxy before that endpoint.
+
+    Args:
+        endpoint: where requests go on to.
+        spoil: what becomes of its answers; nothing, unless given.
+        host: the name that the proxy calls the target by, as most do; else the client's word.
+    """
     target = urlsplit(endpoint).netloc
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,7 +46,9 @@ def spoiled(endpoint: str, spoil: Spoil) -> Iterator[str]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             upstream = http.client.HTTPConnection(target)
-            upstream.request(self.command, self.path, body, dict(self.headers.items()))
+            headers = {name.title(): value for name, value in self.headers.items()}
+            headers |= {"Host": host} if host else {}
+            upstream.request(self.command, self.path, body, headers)
             got = upstream.getresponse()
             answer = got.read()
             status, content = spoil(Exchange(self.command, self.path, body, got.status, answer))

@@ -16,6 +16,7 @@ SETTINGS: Final = {
     "engine": "engine.kind",
     "endpoint": "engine.endpoint",
     "sts_endpoint": "engine.sts_endpoint",
+    "public_endpoint": "engine.public_endpoint",
     "region": "engine.region",
     "role_arn": "engine.role_arn",
     "bucket": "storage.bucket",
@@ -47,8 +48,9 @@ SETTINGS: Final = {
     help="Settings (klarity.toml in the data directory, if there).",
 )
 @click.option("--engine", type=click.Choice(["seaweed", "s3"]), help="S3 engine (seaweed).")
-@click.option("--endpoint", help="s3: its URL, as clients reach it too.")
+@click.option("--endpoint", help="s3: its URL.")
 @click.option("--sts-endpoint", help="s3: the URL of STS, where it is another.")
+@click.option("--public-endpoint", help="The URL of S3 that clients are given, behind a proxy.")
 @click.option("--region", help="s3: its region (us-east-1).")
 @click.option("--role-arn", help="s3: the role of temporary credentials.")
 @click.option("--bucket", help="Bucket that holds everything (klarity).")

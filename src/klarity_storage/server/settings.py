@@ -52,9 +52,12 @@ class EngineSettings(_Section, frozen=True):
     port: Annotated[
         _Port, _doc("seaweed: the loopback port of S3; 0 takes the last one or any free one.")
     ] = 0
-    endpoint: Annotated[str | None, _doc("s3: its URL, as clients reach it too.")] = None
+    endpoint: Annotated[str | None, _doc("s3: its URL.")] = None
     sts_endpoint: Annotated[
         str | None, _doc("s3: the URL of STS, where that is not the endpoint (AWS).")
+    ] = None
+    public_endpoint: Annotated[
+        str | None, _doc("The URL of S3 that clients are given, where a proxy gives it another.")
     ] = None
     region: Annotated[str, _doc("s3: its region.")] = "us-east-1"
     role_arn: Annotated[
@@ -223,7 +226,7 @@ def _check_engine(engine: EngineSettings) -> None:
             f"An S3 that stands already needs {keys}.",
             hint=f"Set them in {FILE}; the keys may also stand in {variables}.",
         )
-    for name in ("endpoint", "sts_endpoint"):
+    for name in ("endpoint", "sts_endpoint", "public_endpoint"):
         url = urlsplit(getattr(engine, name) or "http://none")
         if url.scheme not in {"http", "https"} or not url.hostname:
             raise ConfigurationError(f"engine.{name} is not a URL such as https://s3.example.org.")

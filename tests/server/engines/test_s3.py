@@ -197,3 +197,16 @@ def test_a_failing_engine_is_unavailable_and_not_misjudged(engine: SeaweedEngine
         error = refusal(settings_of(engine, sts_endpoint=endpoint))
     assert isinstance(error, UnavailableError)
     assert "500" in error.message
+
+
+def test_clients_are_given_the_public_endpoint_and_the_server_keeps_its_own(
+    engine: SeaweedEngine, space: str
+) -> None:
+    with spoiled(engine.credentials.endpoint) as public:
+        standing = S3Engine.connect(settings_of(engine, public_endpoint=public), "klarity")
+        assert standing.credentials.endpoint == engine.credentials.endpoint
+        policy = compile_policy("klarity", read=[f"{space}/"], write=[f"{space}/"])
+        given = standing.assume(policy, "somebody", MIN_DURATION)
+        assert given.endpoint == public
+        open_store(given).put(f"{space}/x", b"through the proxy")
+        assert bytes(engine.store.get(f"{space}/x").bytes()) == b"through the proxy"

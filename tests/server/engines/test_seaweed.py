@@ -13,10 +13,14 @@ import msgspec
 import pytest
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
+from engine_proxy import spoiled
 from klarity_storage.errors import ConfigurationError, ConflictError, UnavailableError
+from klarity_storage.protocol.credentials import MIN_DURATION
+from klarity_storage.server.credentials.policy import compile_policy
 from klarity_storage.server.engines import binary
 from klarity_storage.server.engines.ports import HOST, Ports, choose_ports, is_free
 from klarity_storage.server.engines.seaweed import SeaweedEngine
+from klarity_storage.server.engines.sts import open_store
 
 pytestmark = pytest.mark.real
 
@@ -248,3 +252,17 @@ def test_the_machines_own_settings_do_not_reach_the_engine(
         assert buckets == ["klarity"]
         environment = Path(f"/proc/{engine.pid}/environ").read_text()
         assert "foreign" not in environment
+
+
+def test_a_proxy_that_names_itself_may_stand_before_s3(tmp_path: Path) -> None:
+    port = choose_ports().s3
+    with (
+        spoiled(f"http://{HOST}:{port}", host=f"{HOST}:{port}") as public,
+        SeaweedEngine(tmp_path, port=port, public_endpoint=public) as engine,
+    ):
+        assert engine.credentials.endpoint == f"http://{HOST}:{port}"
+        policy = compile_policy("klarity", read=["vision/"], write=["vision/"])
+        given = engine.assume(policy, "somebody", MIN_DURATION)
+        assert given.endpoint == public
+        open_store(given).put("vision/x", b"through the proxy")
+        assert bytes(engine.store.get("vision/x").bytes()) == b"through the proxy"

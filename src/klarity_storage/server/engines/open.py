@@ -23,5 +23,11 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
     if settings.engine.kind == "s3":
         yield S3Engine.connect(settings.engine, bucket)
         return
-    with SeaweedEngine(settings.data, bucket=bucket, port=settings.engine.port) as engine:
+    seaweed = SeaweedEngine(
+        settings.data,
+        bucket=bucket,
+        port=settings.engine.port,
+        public_endpoint=settings.engine.public_endpoint,
+    )
+    with seaweed as engine:
         yield engine

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
@@ -114,7 +115,8 @@ def _session(access: Access, prefix: str) -> Access:
             hint="Klarity Storage needs STS AssumeRole: check engine.role_arn, "
             "engine.sts_endpoint and the role's trust policy.",
         ) from error
-    return Access(keys, role_arn="")
+    # Where we reach it: the public way may begin outside.
+    return Access(msgspec.structs.replace(keys, endpoint=access.credentials.endpoint), role_arn="")
 
 
 def _create(store: S3Store, key: str, content: bytes) -> bool:

@@ -34,6 +34,7 @@ class S3Engine(Access):
             credentials,
             role_arn=settings.role_arn or "",
             sts_endpoint=settings.sts_endpoint,
+            public_endpoint=settings.public_endpoint,
         )
         probe(engine)
         return engine

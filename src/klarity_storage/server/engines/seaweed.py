@@ -35,15 +35,24 @@ class SeaweedEngine:
         data: the server's data directory; the log goes to ``data/logs/engine.log``.
         bucket: made when it is not there, 3 to 63 characters.
         port: where S3 listens on loopback; 0 takes the last one if it is free, or any.
+        public_endpoint: the URL that clients are given, of a proxy that passes on to that port.
     """
 
     stable_etags = True
 
-    def __init__(self, data: Path, *, bucket: str = "klarity", port: int = 0) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        bucket: str = "klarity",
+        port: int = 0,
+        public_endpoint: str | None = None,
+    ) -> None:
         self._folder = data.resolve() / "engine"
         self._log = data.resolve() / "logs" / "engine.log"
         self._bucket = bucket
         self._port = port
+        self._public_endpoint = public_endpoint
         self._access: Access | None = None
         self._ports: Ports | None = None
         self._supervisor: Supervisor | None = None
@@ -136,7 +145,7 @@ class SeaweedEngine:
 
     def _launch(self, program: Path, keys: EngineKeys, ports: Ports) -> None:
         command = Command(
-            arguments=weed.arguments(program, self._folder, ports),
+            arguments=weed.arguments(program, self._folder, ports, self._public_endpoint),
             environment=weed.environment(self._folder, keys),
             folder=self._folder,
             log=self._log,
@@ -149,7 +158,9 @@ class SeaweedEngine:
             access_key_id=keys.access_key_id,
             secret_access_key=keys.secret_access_key,
         )
-        self._access = Access(credentials, role_arn=weed.ROLE_ARN)
+        self._access = Access(
+            credentials, role_arn=weed.ROLE_ARN, public_endpoint=self._public_endpoint
+        )
         self._ports = ports
         self._supervisor = Supervisor(command)
         self._supervisor.start()

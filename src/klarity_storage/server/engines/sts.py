@@ -31,12 +31,19 @@ class Access:
         credentials: the server's own keys.
         role_arn: the role that temporary keys are made from.
         sts_endpoint: where STS answers, when that is not where S3 does.
+        public_endpoint: where others reach S3, when that is not where the server does.
     """
 
     def __init__(
-        self, credentials: S3Credentials, *, role_arn: str, sts_endpoint: str | None = None
+        self,
+        credentials: S3Credentials,
+        *,
+        role_arn: str,
+        sts_endpoint: str | None = None,
+        public_endpoint: str | None = None,
     ) -> None:
         self.credentials = credentials
+        self._public_endpoint = public_endpoint or credentials.endpoint
         self._role_arn = role_arn
         self._sts_endpoint = sts_endpoint or credentials.endpoint
 
@@ -73,6 +80,7 @@ class Access:
         keys = answer["Credentials"]
         return msgspec.structs.replace(
             self.credentials,
+            endpoint=self._public_endpoint,
             access_key_id=keys["AccessKeyId"],
             secret_access_key=keys["SecretAccessKey"],
             session_token=keys["SessionToken"],

@@ -18,7 +18,9 @@ ROLE_ARN: Final = f"arn:aws:iam::000000000000:role/{ROLE}"
 _GRPC_PARTS: Final = ("master", "volume", "filer", "s3", "admin", "worker", "client")
 
 
-def arguments(weed: Path, folder: Path, ports: Ports) -> list[str]:
+def arguments(
+    weed: Path, folder: Path, ports: Ports, public_endpoint: str | None = None
+) -> list[str]:
     """The command, which holds no secret and names the data directory.
 
     Relative paths are below ``folder``, where it runs: a socket's path is limited to 108 bytes.
@@ -37,6 +39,8 @@ def arguments(weed: Path, folder: Path, ports: Ports) -> list[str]:
         "s3.port.grpc": ports.s3_grpc,
         "admin.port": ports.admin,
         "admin.port.grpc": ports.admin_grpc,
+        # Always given: the engine keeps the options of its last start for those that are not.
+        "s3.externalUrl": public_endpoint or "",
         "s3.config": "config/s3.json",
         "s3.iam.config": "config/iam.json",
         "filer.localSocket": "filer.sock",
