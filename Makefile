@@ -12,7 +12,7 @@ help: ## list the verbs
 
 $(STAMP): requirements.lock pyproject.toml deploy/python-venv.sh
 	@sh deploy/python-venv.sh $(VENV)
-	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --use-pep517 --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
