@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from httpx import Response
 from litestar import Litestar
 from litestar.testing import TestClient
-from obstore.store import MemoryStore, ObjectStore
+from obstore.store import MemoryStore, ObjectStore, S3Store
 
 from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.server.app import create_app
@@ -114,9 +115,25 @@ class Control:
         return [line for line in lines if request_id in (None, line["request_id"])]
 
 
+def open_store(api: Api, scope: str, **more: object) -> S3Store:
+    """The bucket, as the temporary keys for a scope open it."""
+    answer = api.ok("POST", "/v1/credentials", {"scope": scope, **more})
+    keys = msgspec.convert(answer, S3Credentials)
+    return S3Store(
+        keys.bucket,
+        endpoint=keys.endpoint,
+        region=keys.region,
+        access_key_id=keys.access_key_id,
+        secret_access_key=keys.secret_access_key,
+        session_token=keys.session_token,
+        client_options={"allow_http": True},
+    )
+
+
 @contextmanager
 def running_control(data: Path, engine: Engine) -> Iterator[Control]:
     """A control plane in a data directory, over an engine that runs already."""
+    data.mkdir(exist_ok=True)
     services = open_services(data, engine)
     try:
         secret = first_token(services)

@@ -67,7 +67,7 @@ def test_a_disabled_user_is_out_at_once(control: Control) -> None:
 def test_the_last_administrator_stays(control: Control) -> None:
     problem = control.admin.fails(400, "POST", "/v1/users/admin/disable")
     assert "last administrator" in problem["detail"]
-    second = control.user("root", administrator=True)
+    second = control.user("chief", administrator=True)
     second.ok("POST", "/v1/users/admin/disable")
     control.admin.fails(401, "GET", "/v1/whoami")
-    second.fails(400, "POST", "/v1/users/root/disable")
+    second.fails(400, "POST", "/v1/users/chief/disable")

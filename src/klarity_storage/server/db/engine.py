@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from klarity_storage.errors import StorageError
+from klarity_storage.errors import StorageError, StorageFullError, UnavailableError
 from klarity_storage.server.db.failures import told_as_ours
 
 _BUSY_MS: Final = 5_000
@@ -73,13 +74,26 @@ def sqlite_database(file: Path) -> Database:
 
 def sqlite_engine(file: Path) -> Engine:
     """A SQLAlchemy engine whose transactions are the database's own."""
-    file.touch(mode=0o600)
+    _touch(file)
     engine = create_engine(
         URL.create("sqlite", database=str(file)), pool_size=_CONNECTIONS, max_overflow=0
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _touch(file: Path) -> None:
+    """Make the file before SQLite does, whose own would be readable by everybody."""
+    try:
+        file.touch(mode=0o600)
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+        cls = StorageFullError if full else UnavailableError
+        raise cls(
+            f"The control database cannot be made: {error.strerror}.",
+            hint="Give the server a data directory that it may write to.",
+        ) from error
 
 
 def _prepare(connection: Any, entry: ConnectionPoolEntry) -> None:

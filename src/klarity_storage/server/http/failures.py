@@ -78,6 +78,8 @@ def _told(error: HTTPException) -> str:
         if isinstance(item, dict) and "message" in item
     ]
     told = "; ".join(found) or error.detail.partition("\n")[0]
+    if told == repr("data"):  # how Litestar says that its parameter got no value
+        told = "it has no body"
     return f"The request cannot be read: {told.rstrip('.')}."
 
 

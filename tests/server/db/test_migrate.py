@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from klarity_storage.errors import ConfigurationError, StorageFullError, UnavailableError
+from klarity_storage.server.db.engine import sqlite_database
+from klarity_storage.server.db.migrate import FILE, migrate, open_database
+from klarity_storage.server.db.schema import metadata
+
+
+def test_migrations_build_what_the_schema_says(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_migrations_name_their_constraints_as_the_schema_does(tmp_path: Path) -> None:
+    """compare_metadata looks at tables, columns and indexes, and not at all of this."""
+    database = open_database(tmp_path)
+    bare = sqlite_database(tmp_path / "bare.db")
+    with bare.write() as connection:
+        metadata.create_all(connection)
+    with database.read() as built, bare.read() as said:
+        for table in metadata.tables:
+            for ask in ("get_pk_constraint", "get_foreign_keys", "get_unique_constraints"):
+                assert getattr(inspect(built), ask)(table) == getattr(inspect(said), ask)(table)
+    database.close()
+    bare.close()
+
+
+def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
+    open_database(tmp_path).close()
+    database = open_database(tmp_path)
+    assert database.check() is None
+    database.close()
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match=r"revision 9999, which is newer") as refusal:
+        migrate(database)
+    assert "Start the version" in str(refusal.value.hint)
+    database.close()
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import op
+
+    def fail(*args: object, **more: object) -> None:
+        raise RuntimeError(f"killed at {args} {more}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(op, "create_index", fail)
+        with pytest.raises(RuntimeError, match="killed"):
+            open_database(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as plain:
+        assert plain.execute("SELECT name FROM sqlite_master").fetchall() == []
+    plain.close()
+    open_database(tmp_path).close()
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"not a database, and long enough to be looked at" * 100)
+    with pytest.raises(UnavailableError, match="damaged") as refusal:
+        open_database(tmp_path)
+    assert "backup" in str(refusal.value.hint)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="cannot be made: No such file"):
+        open_database(tmp_path / "absent")
+
+
+def test_a_disk_without_room_is_told(tmp_path: Path) -> None:
+    # /dev/full takes no byte: what a full disk does to a file
+    (tmp_path / FILE).symlink_to("/dev/full")
+    with pytest.raises((StorageFullError, UnavailableError)):
+        open_database(tmp_path)
+
+
+def test_the_migrations_are_in_the_wheel(tmp_path: Path) -> None:
+    import zipfile
+
+    root = Path(__file__).parents[3]
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=root,
+        check=True,
+        capture_output=True,
+    )
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    folder = "klarity_storage/server/db/migrations"
+    assert f"{folder}/env.py" in names
+    versions = {name for name in names if name.startswith(f"{folder}/versions/")}
+    source = root / "src" / folder / "versions"
+    assert versions == {f"{folder}/versions/{file.name}" for file in source.glob("*.py")}

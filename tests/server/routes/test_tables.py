@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pytest
+
+from control_fixture import Control
+from klarity_storage.layout import Kind, Name
+from klarity_storage.tables.location import TableLocation
+from klarity_storage.tables.push import push_table
+
+pytestmark = pytest.mark.real
+
+
+def make_table(control: Control, space: str, table: str) -> None:
+    name = Name(space, Kind.TABLES, table)
+    keys = control.services.engine.credentials
+    rows = pa.table({"id": [1, 2, 3], "score": [0.5, 0.25, 1.0]})
+    location = TableLocation(name, f"s3://{keys.bucket}/{name}", keys)
+    push_table(lambda: location, rows, by="user:admin")
+
+
+def test_tables_are_listed_and_described(real: Control, space: str) -> None:
+    bob = real.user("bob")
+    real.space(space)
+    for table in ("runs", "secrets"):
+        make_table(real, space, table)
+    real.grant("user:bob", "reader", f"{space}/tables/r*")
+    assert bob.ok("GET", f"/v1/spaces/{space}/tables")["items"] == [
+        {"space": space, "name": "runs"}
+    ]
+    found = bob.ok("GET", f"/v1/spaces/{space}/tables/runs")
+    assert (found["rows"], found["version"]) == (3, 0)
+    assert [column["name"] for column in found["columns"]] == ["id", "score"]
+    assert len(real.admin.ok("GET", f"/v1/spaces/{space}/tables")["items"]) == 2
+
+
+def test_hidden_and_absent_tables_look_the_same(real: Control, space: str) -> None:
+    bob = real.user("bob")
+    real.space(space)
+    make_table(real, space, "secrets")
+    real.grant("user:bob", "owner", f"{space}/tables/r*")
+    found = [
+        bob.fails(404, "GET", f"/v1/spaces/{space}/tables/{table}")
+        for table in ("secrets", "absent_", "runs___")
+    ]
+    told = {
+        (problem["code"], problem["hint"], re.sub(r"absent_|runs___", "secrets", problem["detail"]))
+        for problem in found
+    }
+    assert len(told) == 1
+    assert found[0]["code"] == "table_not_found"
