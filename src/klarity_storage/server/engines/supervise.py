@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
@@ -31,7 +31,7 @@ class Command:
     """What to run, and where."""
 
     arguments: Sequence[str]
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)  # it holds secrets
     folder: Path
     log: Path
     pid_file: Path
