@@ -55,7 +55,10 @@ def with_paths(plan: bytes, urls: list[str]) -> bytes:
 
 def _paths(plan: bytes) -> list[str]:
     fields = _fields(_scan(plan))
-    return [value.decode() for number, value, _ in fields if number == _PATHS]
+    try:
+        return [value.decode() for number, value, _ in fields if number == _PATHS]
+    except UnicodeDecodeError as error:
+        raise UnknownPlanError("a path is not text") from error
 
 
 def _scan(plan: bytes) -> bytes:
