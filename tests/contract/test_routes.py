@@ -67,12 +67,13 @@ class Route:
 
 
 def _routes() -> list[Route]:
-    return [
+    found = [
         Route(str(method), route.path, handler.handler_name)
         for route in describe_app().routes
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items()
         if method != "OPTIONS" and "{path:str}" not in route.path
     ]
+    return sorted(found, key=lambda route: (route.template, route.method))
 
 
 ROUTES = _routes()
@@ -154,27 +155,27 @@ def test_an_administrators_decisions_are_recorded_too(control: Control, route: R
 
 
 @pytest.mark.parametrize("route", [r for r in GUARDED if r.body is not None], ids=str)
-@pytest.mark.parametrize("garbage", [b"{", b"\xff", b"[1]", b'"x"', b'{"nobody": "knows"}', b"7"])
-def test_garbage_is_refused(control: Control, route: Route, garbage: bytes) -> None:
-    is_problem(control.admin(route.method, route.path, content=garbage), 400)
+def test_garbage_is_refused(control: Control, route: Route) -> None:
+    for garbage in (b"", b"{", b"\xff", b"[1]", b'"x"', b'{"nobody": "knows"}', b"7"):
+        is_problem(control.admin(route.method, route.path, content=garbage), 400)
 
 
-@pytest.mark.parametrize("path", sorted({r.path for r in ROUTES}))
-def test_a_method_that_is_not_taken(control: Control, path: str) -> None:
-    is_problem(control.admin("PATCH", path), 405)
+def test_a_method_that_is_not_taken(control: Control) -> None:
+    for route in ROUTES:
+        is_problem(control.admin("PATCH", route.path), 405)
 
 
 @pytest.mark.parametrize("route", [r for r in GUARDED if "{" in r.template], ids=str)
-@pytest.mark.parametrize("value", ["UP", "..%2Fx", "a%00b", "%F0%9F%90%88", "x" * 200, "-x", "*"])
-def test_a_value_that_is_no_name_is_refused(control: Control, route: Route, value: str) -> None:
+def test_a_value_that_is_no_name_is_refused(control: Control, route: Route) -> None:
     control.space("vision")
     for field in re.findall(r"\{(\w+):", route.template):
-        path = route.template
-        for other, good in VALUES.items():
-            path = path.replace(f"{{{other}:str}}", value if other == field else good)
-        answer = control.admin(route.method, path, route.body)
-        assert answer.status_code in {400, 404}, (path, answer.text)
-        is_problem(answer, answer.status_code)
+        for value in ("UP", "..%2Fx", "a%00b", "%F0%9F%90%88", "x" * 200, "-x", "*"):
+            path = route.template
+            for other, good in VALUES.items():
+                path = path.replace(f"{{{other}:str}}", value if other == field else good)
+            answer = control.admin(route.method, path, route.body)
+            assert answer.status_code in {400, 404}, (path, answer.text)
+            is_problem(answer, answer.status_code)
 
 
 def test_a_caller_of_nothing_is_no_error(control: Control) -> None:

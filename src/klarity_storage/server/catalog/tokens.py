@@ -84,7 +84,8 @@ def revoke_token(context: Context, token_id: str) -> None:
     check_name(token_id, "token id")
     with context.services.database.read() as connection:
         owner = connection.execute(select(_TOKENS.user).where(_TOKENS.id == token_id)).scalar()
-    token = require(context, Action.OWN, TokenRecord(token_id, owner))
+    about = "" if owner is None else f"of user {owner}"
+    token = require(context, Action.OWN, TokenRecord(token_id, owner), about=about)
     query = update(schema.tokens).where(_TOKENS.id == token.id, _TOKENS.revoked_at.is_(None))
     with context.services.database.write() as connection:
         connection.execute(query.values(revoked_at=datetime.now(UTC)))
@@ -104,6 +105,8 @@ def authenticate(database: Database, secret: str) -> Actor:
     now = datetime.now(UTC)
     row = _found(database, secret)
     fault = "the token is unknown" if row is None else _fault(row, now)
+    if row is not None and fault is not None:
+        _LOG.warning("Token %s of user %s is refused: %s", row["id"], row["name"], fault)
     if row is None or fault is not None:
         raise UnauthenticatedError(
             f"The server does not know the caller: {fault}.", hint="Log in again: ks login."

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from klarity_storage.protocol.grants import Grant, Role
@@ -115,7 +116,7 @@ def _on_account(
 
 
 def _on_grant(actor: Actor, action: Action, grant: Grant, held: Sequence[Grant]) -> Decision:
-    owned = _on_pattern(Action.OWN, Pattern.parse(grant.pattern), held)
+    owned = _on_pattern(Action.OWN, _pattern(grant.pattern), held)
     if owned.allowed:
         return owned
     if grant.principal not in actor.principals:
@@ -126,8 +127,8 @@ def _on_grant(actor: Actor, action: Action, grant: Grant, held: Sequence[Grant])
 
 
 def _on_pattern(action: Action, target: Pattern, held: Sequence[Grant]) -> Decision:
-    inside = [g for g in held if Pattern.parse(g.pattern).space == target.space]
-    covering = [g for g in inside if Pattern.parse(g.pattern).covers(target)]
+    inside = [g for g in held if _pattern(g.pattern).space == target.space]
+    covering = [g for g in inside if _pattern(g.pattern).covers(target)]
     best = max(covering, key=lambda g: _RANK[g.role], default=None)
     needed = ROLES[action]
     if best is not None and _RANK[best.role] >= _RANK[needed]:
@@ -142,3 +143,9 @@ def _on_pattern(action: Action, target: Pattern, held: Sequence[Grant]) -> Decis
     if inside and target.broad:
         return Decision(allowed=False, visible=True, reason="no grant covers the whole of it")
     return _HIDDEN
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> Pattern:
+    """A list asks about every item with the same grants: their patterns are read once."""
+    return Pattern.parse(text)

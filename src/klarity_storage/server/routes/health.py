@@ -11,6 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from klarity_storage.protocol.server import Readiness, ServerInfo
 from klarity_storage.server.catalog.readiness import check_parts
 
+_VERSION = version("klarity-storage")
 _NOT_READY = ResponseSpec(Readiness, generate_examples=False, description="A part is not ready.")
 
 
@@ -30,7 +31,7 @@ def check_readiness(request: Request[Any, Any, Any]) -> Response[Readiness]:
 @get("/v1/server", tags=["server"], sync_to_thread=False)
 def get_server() -> ServerInfo:
     """Say which server this is; takes no token."""
-    return ServerInfo(name="Klarity Storage", version=version("klarity-storage"))
+    return ServerInfo(name="Klarity Storage", version=_VERSION)
 
 
 ROUTES = [check_health, check_readiness, get_server]
