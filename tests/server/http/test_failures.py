@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from obstore.store import MemoryStore
+from sqlalchemy import Connection, event
 
 from control_fixture import Control, MemoryEngine
 from klarity_storage.protocol.problem import CONTENT_TYPE
@@ -103,3 +104,34 @@ def test_readiness_names_the_part_that_is_not(
         "parts": {"database": "ok", "engine": "The engine does not answer."},
     }
     assert control.stranger("GET", "/healthz").text == "ok\n"
+
+
+@pytest.mark.parametrize(
+    ("pragma", "status", "code"),
+    [("query_only = ON", 507, "storage_full"), ("max_page_count = 1", 507, "storage_full")],
+)
+def test_a_disk_that_takes_nothing_refuses_changes_and_lets_reading_go_on(
+    control: Control, pragma: str, status: int, code: str
+) -> None:
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA {pragma}")
+
+    control.space("vision")
+    event.listen(control.services.database._engine, "begin", limit)
+    body = {"key": "audio", "description": "x" * 1000}
+    answers = [control.admin("POST", "/v1/spaces", body | {"key": f"s{n}"}) for n in range(60)]
+    refused = [answer for answer in answers if not answer.is_success]
+    assert refused
+    assert {(a.status_code, a.json()["code"]) for a in refused} == {(status, code)}
+    assert control.admin.ok("GET", "/v1/spaces/vision")["key"] == "vision"
+
+
+def test_a_database_that_is_damaged_is_503(control: Control) -> None:
+    control.services.database.close()
+    for file in control.data.glob("klarity.db-*"):
+        file.unlink()
+    (control.data / "klarity.db").write_bytes(b"\xff" * 8192)
+    problem = control.admin.fails(503, "GET", "/v1/spaces")
+    assert problem["code"] == "unavailable"
+    assert "backup" in problem["hint"]
+    assert control.stranger("GET", "/readyz").status_code == 503
