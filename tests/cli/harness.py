@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 class Run(Protocol):
-    """Run ks in this process, and insist on its exit code."""
+    """Run ks in this process, and insist on its exit code unless that is None."""
 
-    def __call__(self, *args: str, stdin: str | None = None, code: int = 0) -> Result: ...
+    def __call__(self, *args: str, stdin: str | None = None, code: int | None = 0) -> Result: ...
 
 
 class Spawn(Protocol):

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -18,9 +19,16 @@ _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def on_terminal(
-    *args: str, columns: int = 100, code: int = 0, plain: bool = True, typed: str = ""
+    *args: str,
+    columns: int = 100,
+    code: int = 0,
+    plain: bool = True,
+    typed: tuple[str, str] | None = None,
 ) -> str:
-    """What a terminal of that width receives, without the sequences that style it if ``plain``."""
+    """What a terminal of that width receives, without the sequences that style it if ``plain``.
+
+    ``typed`` is what is typed once the terminal shows the first of its two texts.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
@@ -33,9 +41,11 @@ def on_terminal(
     )
     os.close(theirs)
     try:
+        shown = ""
         if typed:
-            os.write(ours, typed.encode())
-        shown = _drain(ours)
+            shown = _read(ours, until=typed[0])
+            os.write(ours, typed[1].encode())
+        shown += _read(ours)
         assert process.wait(timeout=10) == code, shown
     finally:
         process.kill()
@@ -44,13 +54,15 @@ def on_terminal(
     return _SEQUENCE.sub("", text) if plain else text
 
 
-def _drain(terminal: int) -> str:
+def _read(terminal: int, until: str | None = None) -> str:
+    """What comes until a text was shown, or until the last process has left."""
     received = b""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    while until is None or until.encode() not in received:
+        assert select.select([terminal], [], [], deadline - time.monotonic())[0], received
         try:
             part = os.read(terminal, 65_536)
-        except OSError:  # Linux says EIO when the last process has left the terminal
+        except OSError:  # Linux says EIO when nobody is left
             break
         if not part:
             break

@@ -93,7 +93,7 @@ def test_a_traceback_is_shown_to_those_who_ask(spawn: Spawn) -> None:
 
 def test_secrets_in_messages_are_masked(failing: Failing) -> None:
     secret = "ks_" + "a" * 43
-    for args in ((), ("--json",)):
+    for args in ((), ("--json",), ("--traceback",)):
         result = failing(RuntimeError(f"bad header {secret}"), *args, code=1)
         assert secret not in result.stderr
         assert "ks_***" in result.stderr
@@ -171,7 +171,7 @@ def test_ctrl_c_says_what_next_and_leaves_with_130(work: Path, spawn: Spawn) -> 
     spawn("ks table push demo/tables/ten ten.csv")
     endless = "select count(*) from demo.ten x, demo.ten y, demo.ten z where x.a*y.a=z.a*sqrt(z.a)"
     process = subprocess.Popen(
-        [Path(sys.executable).parent / "ks", "table", "query", endless],
+        [Path(sys.executable).parent / "ks", "table", "query", endless, "--format", "table"],
         cwd=work,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import re
 import sys
+import traceback
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -73,7 +74,7 @@ def report(error: BaseException, session: Session, command: str) -> int:
     if isinstance(error, BrokenPipeError):
         return CLOSED_PIPE
     if session.traceback:
-        sys.excepthook(type(error), error, error.__traceback__)
+        session.out.failure(_without_secrets("".join(traceback.format_exception(error))))
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return _tell_interruption(error, session)
     told = as_ours(error, command)

@@ -27,8 +27,13 @@ def command(session: Session, url: str, token_stdin: bool) -> None:
     directory, for you alone (mode 0600).
     """
     import klarity_storage as ks
-    from klarity_storage.client.config import save_login
+    from klarity_storage.client.config import is_url, save_login
 
+    if not is_url(url):
+        raise InvalidInputError(
+            f"{url!r} is not the URL of a server.",
+            hint="Write https://ks.example.org; a directory takes no login.",
+        )
     token = _read_token(token_stdin)
     with ks.connect(url, token=token) as storage:
         identity = storage.whoami()
