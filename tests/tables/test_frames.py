@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ from klarity_storage.errors import FileMissingError, InvalidDataError
 from klarity_storage.tables.frames import can_read_again
 from tables.support import read
 
-ROWS = {"id": [1, 2], "name": ["a", None]}
+ROWS: dict[str, list[Any]] = {"id": [1, 2], "name": ["a", None]}
 
 
-class Capsule:
+class Stream:
     """Foreign data that speaks nothing but Arrow's C interface."""
 
-    def __init__(self, method: str, inner: Any) -> None:
-        setattr(type(self), method, lambda _self, schema=None: getattr(inner, method)(schema))
+    def __arrow_c_stream__(self, schema: object = None) -> object:
+        return pa.table(ROWS).__arrow_c_stream__(schema)
 
 
-SOURCES = {
+class Array:
+    def __arrow_c_array__(self, schema: object = None) -> object:
+        return pa.record_batch(ROWS).__arrow_c_array__(schema)
+
+
+SOURCES: dict[str, Callable[[], Any]] = {
     "pandas": lambda: pd.DataFrame(ROWS),
     "polars": lambda: pl.DataFrame(ROWS),
     "polars lazy": lambda: pl.LazyFrame(ROWS),
@@ -38,10 +44,8 @@ SOURCES = {
     "datafusion": lambda: datafusion.SessionContext().from_pydict(ROWS),
     "columns": lambda: dict(ROWS),
     "rows": lambda: [{"id": 1, "name": "a"}, {"id": 2}],
-    "stream capsule": lambda: type("Stream", (Capsule,), {})("__arrow_c_stream__", pa.table(ROWS)),
-    "array capsule": lambda: type("Array", (Capsule,), {})(
-        "__arrow_c_array__", pa.record_batch(ROWS)
-    ),
+    "stream capsule": Stream,
+    "array capsule": Array,
 }
 
 

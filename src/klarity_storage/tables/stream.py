@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
@@ -40,7 +41,7 @@ class ArrowStream:
             target: columns of the same names, each of the same or a wider type.
         """
         wanted = self.schema if target is None else target
-        return pa.RecordBatchReader.from_batches(wanted, self._converted(wanted))
+        return pa.RecordBatchReader.from_batches(wanted, _pulled(self._converted(wanted)))
 
     def _converted(self, target: pa.Schema) -> Iterator[pa.RecordBatch]:
         try:
@@ -66,3 +67,15 @@ class ArrowStream:
                 )
             columns.append(array)
         return pa.RecordBatch.from_arrays(columns, schema=target)
+
+
+def _pulled(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches, each read on a thread of its own while the one before is written.
+
+    delta-rs pulls on a thread of its runtime, on which a source that is delta-rs itself panics.
+    """
+    with ThreadPoolExecutor(1) as reading:
+        coming = reading.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reading.submit(next, batches, None)
+            yield batch
