@@ -20,6 +20,7 @@ run: $(STAMP) ## do the main job on real data, with a server of its own (KEEP=1 
 	@$(BIN)/python examples/tour.py $(if $(KEEP),--keep)
 
 test: check ## everything that CI runs: checks, then all tests against real parts
+	@sh deploy/test-tools.sh
 	$(BIN)/pytest -n 2
 
 check: $(STAMP) ## format, lint, types, import layers, contract in step

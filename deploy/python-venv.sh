@@ -2,10 +2,11 @@
 # Make a virtual environment in $1 with Python 3.11 or later, on a machine with nothing prepared.
 set -eu
 venv=$1
+here=$(dirname "$0")
 [ -x "$venv/bin/pip" ] && exit 0
 
 find_python() {
-    for candidate in python3.13 python3.12 python3.11 python3; do
+    for candidate in python3 python3.13 python3.12 python3.11; do
         if command -v "$candidate" >/dev/null &&
             "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
@@ -14,19 +15,9 @@ find_python() {
     done
 }
 
-apt_install() {
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "installing $* with apt-get" >&2
-        apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >&2
-    else
-        echo "Missing: $*. Install it as root: apt-get install $*" >&2
-        exit 1
-    fi
-}
-
 python=$(find_python)
-[ -n "$python" ] || { apt_install python3 python3-venv; python=$(find_python); }
+[ -n "$python" ] || { sh "$here/apt-install.sh" python3 python3-venv; python=$(find_python); }
 [ -n "$python" ] || { echo "Klarity Storage needs Python 3.11 or later." >&2; exit 1; }
 # Debian ships Python without ensurepip; it comes with python3-venv.
-"$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+"$python" -c 'import ensurepip' 2>/dev/null || sh "$here/apt-install.sh" python3-venv
 "$python" -m venv "$venv"

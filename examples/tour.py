@@ -52,6 +52,7 @@ class Server:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [ks_command, "serve", "--data", self.data, "--port", "0"],
+                stdout=log,
                 stderr=log,
                 start_new_session=True,  # with --keep it outlives this program
             )

@@ -230,6 +230,7 @@ class Storage:
         version: int | None = None,
         timestamp: datetime | None = None,
         limit: int | None = None,
+        context: datafusion.SessionContext | None = None,
     ) -> datafusion.DataFrame:
         """The rows of a table, lazily: nothing is fetched before they are collected.
 
@@ -240,6 +241,7 @@ class Storage:
             version: which version of the table; the newest without it.
             timestamp: the version of that time, with its zone.
             limit: at most so many rows.
+            context: a session of yours, with functions of yours; frames of one can be joined.
 
         Raises:
             TableNotFoundError: there is no such table, or the caller may not see it.
@@ -255,16 +257,24 @@ class Storage:
             version=version,
             timestamp=timestamp,
             limit=limit,
+            context=context,
         )
 
-    def sql(self, query: str) -> datafusion.DataFrame:
-        """Ask one question of one or several tables: ``select count(*) from vision.runs``."""
+    def sql(
+        self, query: str, *, context: datafusion.SessionContext | None = None
+    ) -> datafusion.DataFrame:
+        """Ask one question of one or several tables: ``select count(*) from vision.runs``.
+
+        Raises:
+            InvalidQueryError: the SQL cannot be read, or would change something.
+            TableNotFoundError: there is no such table, or the caller may not see it.
+        """
         from klarity_storage.tables.sql import sql  # noqa: PLC0415 - loads DataFusion
 
         def locate(space: str, table: str) -> TableLocation:
             return self._backend.locate(Name(space, Kind.TABLES, table), Operation.READ)
 
-        return sql(query, locate)
+        return sql(query, locate, context)
 
     def push_data_frame(
         self,
