@@ -86,6 +86,12 @@ def test_an_unexpected_exception_is_a_defect_without_traceback(failing: Failing)
     assert "--traceback" in result.stderr
 
 
+def test_a_server_that_is_not_installed(failing: Failing) -> None:
+    result = failing(ModuleNotFoundError("No module named 'litestar'", name="litestar"), code=2)
+    assert "litestar is not installed" in result.stderr
+    assert "klarity-storage[server]" in result.stderr
+
+
 def test_a_traceback_is_shown_to_those_who_ask(spawn: Spawn) -> None:
     line = "ks whoami --at ftp://x --traceback 2>&1 | grep -c '^Traceback'"
     assert spawn(line).stdout == "1\n"

@@ -77,7 +77,7 @@ def test_query_prints_a_bounded_table_on_a_terminal(runs: str) -> None:
     del runs
     shown = on_terminal("table", "query", ALL, "--rows", "2", "--no-color")
     lines = [line.rstrip() for line in shown.splitlines()]
-    assert lines[:3] == ["RUN  SPLIT  SCORE", "  1  train    0.5", "  2  test    0.25"]
+    assert lines[:3] == ["run  split  score", "  1  train    0.5", "  2  test    0.25"]
     assert "first 2" in lines[3]
     assert "first" not in on_terminal("table", "query", ALL, "--rows", "3")
 

@@ -18,7 +18,7 @@ def test_push_keeps_what_was_said_about_it(run: Run, cats: str) -> None:
 
 
 def test_push_of_the_latest_changes_nothing(run: Run, cats: str) -> None:
-    run("push", cats, "cats", "-m", "Again")
+    assert "everything was there already" in run("push", cats, "cats", "-m", "Again").stderr
     assert len(document(run("log", cats, "--json"), VersionList).items) == 1
 
 
@@ -32,6 +32,11 @@ def test_pull_brings_back_the_same_bytes(run: Run, cats: str, work: Path) -> Non
     assert result.stdout == "out\n"
     for file in (work / "cats").rglob("*.txt"):
         assert (work / "out" / file.relative_to(work / "cats")).read_bytes() == file.read_bytes()
+
+
+def test_pull_of_what_is_there_says_so(run: Run, cats: str) -> None:
+    assert "3 files, 15 B" in run("pull", cats, "out").stderr
+    assert "everything was there already" in run("pull", cats, "out").stderr
 
 
 def test_pull_overwrites_nothing(run: Run, cats: str, work: Path) -> None:

@@ -101,6 +101,11 @@ def as_ours(error: BaseException, command: str = "ks") -> errors.StorageError:
         )
     if isinstance(error, OSError) and (told := _of_the_system(error)):
         return told
+    if isinstance(error, ModuleNotFoundError):  # only `ks serve` needs what may not be installed
+        return errors.ConfigurationError(
+            f"The package {error.name} is not installed.",
+            hint="pip install 'klarity-storage[server]'",
+        )
     text = " ".join(str(error).split())
     return errors.InternalError(
         f"Something that should not happen did: {type(error).__name__}{': ' if text else ''}{text}"

@@ -29,6 +29,7 @@ class Column:
         right: numbers stand to the right.
         whole: folded rather than shortened where the terminal is too narrow: names that one copies.
         loose: the first to give way: texts that one only glances at.
+        verbatim: the title is somebody's own and stays as it is.
     """
 
     title: str
@@ -37,6 +38,11 @@ class Column:
     right: bool = False
     whole: bool = False
     loose: bool = False
+    verbatim: bool = False
+
+    @property
+    def heading(self) -> str:
+        return _format.plain(self.title if self.verbatim else self.title.upper(), exact=True)
 
     def text(self, item: object, exact: bool) -> str:
         value = self.value(item) if self.value else getattr(item, self.title.replace(" ", "_"))
@@ -195,13 +201,13 @@ def _print_table(
     from rich.table import Table
     from rich.text import Text
 
-    lines = [[column.title for column in columns], *rows]
+    lines = [[column.heading for column in columns], *rows]
     natural = sum(max(cell_len(line[i]) for line in lines) + 2 for i in range(len(columns)))
     tight = natural > console.width and any(column.loose for column in columns)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=tight)
     for column in columns:
         table.add_column(
-            Text(column.title.upper()),
+            Text(column.heading),
             justify="right" if column.right else "left",
             overflow="fold" if column.whole else "ellipsis",
             no_wrap=not column.whole,
@@ -213,7 +219,7 @@ def _print_table(
 
 
 def _aligned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    lines = [[column.title.upper() for column in columns], *rows]
+    lines = [[column.heading for column in columns], *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     return "".join(
         "  ".join(

@@ -63,12 +63,13 @@ class Transfer:
     def summary(self, done: str) -> None:
         """Tell in one line what was moved, and how long it took."""
         moved = self._last
-        amount = (
-            f": {_format.things(moved.total_files, 'file')}, {_format.size(moved.total_bytes)}"
-            if moved is not None
-            else ""
-        )
-        self._out.say(f"{done}{amount} in {_format.duration(self.seconds)}.")
+        if moved is None or moved.phase == "hashing" or not moved.total_files:
+            amount = "everything was there already,"
+        else:
+            amount = (
+                f"{_format.things(moved.total_files, 'file')}, {_format.size(moved.total_bytes)}"
+            )
+        self._out.say(f"{done}: {amount} in {_format.duration(self.seconds)}.")
 
     def _draw(self, progress: Progress) -> None:
         assert self._bar is not None and self._task is not None  # noqa: S101, PT018

@@ -253,7 +253,9 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _write_table(query: Query, out: Output) -> None:
     rows = _Rows(query.frame.limit(query.rows + 1))
-    columns = [Column(field.name, right=_is_number(field.type)) for field in rows.schema]
+    columns = [
+        Column(field.name, right=_is_number(field.type), verbatim=True) for field in rows.schema
+    ]
     cells = [
         [_format.plain(_as_text(value), exact=not out.terminal) for value in row]
         for batch in rows
