@@ -23,7 +23,9 @@ from klarity_storage.server.engines.supervise import Command, Supervisor, end_le
 
 REGION: Final = "us-east-1"
 START_PATIENCE: Final = 60.0
-STOP_PATIENCE: Final = 20.0
+STOP_PATIENCE: Final = 5.0
+"""Seconds; it takes one, but a client that stopped reading in mid-download would hold it up."""
+
 _ATTEMPTS: Final = 3
 """Starts with other ports, when somebody took one between our look and the engine's bind."""
 
