@@ -90,11 +90,10 @@ def as_ours(error: BaseException, command: str = "ks") -> errors.StorageError:
     """The StorageError that says what any exception says."""
     if isinstance(error, errors.StorageError):
         return error
-    if isinstance(error, click.UsageError):
-        context = error.ctx.command_path if error.ctx else command
-        return errors.InvalidInputError(error.format_message(), hint=f"{context} --help")
     if isinstance(error, click.ClickException):
-        return errors.InvalidInputError(error.format_message())
+        context = getattr(error, "ctx", None)  # of the command whose arguments are wrong
+        line = context.command_path if context else command
+        return errors.InvalidInputError(error.format_message(), hint=f"{line} --help")
     if isinstance(error, FileNotFoundError) and error.filename:
         return errors.InvalidInputError(
             f"There is no file or directory {error.filename!r}.", hint="Check the path."
