@@ -28,7 +28,7 @@ def test_a_commit_is_refused_without_its_manifest(bucket: ObjectStore, name: Nam
     request = upload(bucket, name, {"a": b"1"})
     bucket.delete(name.manifest_key(request.version, request.manifest))
 
-    with pytest.raises(ks.IntegrityError, match="missing"):
+    with pytest.raises(ks.InvalidManifestError, match="missing"):
         commit(bucket, name, request)
     assert read_history(bucket, name).length == 0
 

@@ -9,6 +9,7 @@ import msgspec
 from obstore.store import ObjectStore
 
 from klarity_storage.errors import (
+    IntegrityError,
     InvalidInputError,
     InvalidManifestError,
     NotFoundError,
@@ -90,7 +91,10 @@ def _check_request(request: CommitRequest, history: History) -> None:
 def _action(
     store: ObjectStore, name: Name, request: CommitRequest, *, by: str, stable_etags: bool
 ) -> Commit:
-    manifest = load_manifest(store, name, request.version, request.manifest)
+    try:
+        manifest = load_manifest(store, name, request.version, request.manifest)
+    except IntegrityError as error:  # before its commit that is the caller's fault, not storage's
+        raise InvalidManifestError(error.message, hint="Push again.") from error
     actual = manifest.version_hash()
     if actual != request.version:
         raise InvalidManifestError(

@@ -23,6 +23,8 @@ class History:
     commits: dict[int, Commit] = field(default_factory=dict)
     """The commits of versions that are not deleted, by entry number, oldest first."""
     tagged: dict[str, Tag] = field(default_factory=dict)
+    ever_committed: frozenset[str] = frozenset()
+    """Every version hash that was ever committed, deleted or not."""
 
     def with_entries(self, entries: list[tuple[int, Action]]) -> History:
         """What the history is with these entries behind it."""
@@ -38,7 +40,10 @@ class History:
                 gone = action.version
                 commits = {n: entry for n, entry in commits.items() if entry.version != gone}
                 tagged = {tag: entry for tag, entry in tagged.items() if entry.version != gone}
-        return History(self.name, self.length + len(entries), commits, tagged)
+        new = {action.version for _, action in entries if isinstance(action, Commit)}
+        return History(
+            self.name, self.length + len(entries), commits, tagged, self.ever_committed | new
+        )
 
     def latest(self) -> VersionInfo | None:
         """The newest commit, or None before the first."""

@@ -32,6 +32,6 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     services = context.services
 
     def has_version(name: Name, version: str) -> bool:
-        return services.histories.read(services.engine.store, name).holds(version)
+        return version in services.histories.read(services.engine.store, name).ever_committed
 
     return issue(services.engine, has_version, request, context.actor.principal)
