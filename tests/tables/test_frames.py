@@ -122,6 +122,7 @@ def test_what_is_not_a_table_is_refused_with_the_reason(data: Any, told: str) ->
         pa.array([[1]], pa.list_view(pa.int64())),
         pa.array([[dt.time(1)]], pa.list_(pa.time64("us"))),
         pa.array([b"a" * 16], pa.uuid()),
+        pa.array([[("a", 1)]], pa.map_(pa.string(), pa.timestamp("us"))),
         pd.period_range("2020", periods=1, freq="D"),
     ],
     ids=lambda column: str(getattr(column, "type", "period")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -31,10 +32,16 @@ def new_context() -> SessionContext:
     return context
 
 
+@cache
+def shared_context() -> SessionContext:
+    """The session of all who bring none: it lives as long as the process, and so do its frames."""
+    return new_context()
+
+
 def prepare(context: SessionContext | None) -> SessionContext:
-    """The caller's session with the settings that right rows depend on, or a new one."""
+    """The caller's session with the settings that right rows depend on, or the shared one."""
     if context is None:
-        return new_context()
+        return shared_context()
     with _lock:
         if context not in _stores:
             for option, value in _OPTIONS.items():

@@ -38,7 +38,7 @@ def delta_type(type_: pa.DataType, column: str) -> pa.DataType:
         return pa.decimal128(type_.precision, type_.scale)
     if _is_list(type_):
         return pa.list_(pa.field("element", delta_type(type_.value_type, column)))
-    if is_.is_map(type_):
+    if is_.is_map(type_) and not _holds_local_time(type_):
         return pa.map_(delta_type(type_.key_type, column), delta_type(type_.item_type, column))
     if is_.is_struct(type_) and type_.num_fields:
         return pa.struct([_field(field, column) for field in type_])
@@ -125,6 +125,13 @@ def exact_cast(array: pa.Array, target: pa.DataType, column: str) -> pa.Array:
 
 def _field(field: pa.Field, column: str) -> pa.Field:
     return pa.field(field.name, delta_type(field.type, f"{column}.{field.name}"))
+
+
+def _holds_local_time(type_: pa.DataType) -> bool:
+    # delta-rs makes no table with timestamps without a zone inside a map
+    return bool(is_.is_timestamp(type_) and type_.tz is None) or any(
+        _holds_local_time(type_.field(index).type) for index in range(type_.num_fields)
+    )
 
 
 def _is_list(type_: pa.DataType) -> bool:

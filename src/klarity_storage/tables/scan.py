@@ -9,11 +9,12 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.types as is_
 from datafusion import DataFrame, Expr, SessionContext, col
+from datafusion.catalog import Table
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from klarity_storage.errors import InvalidQueryError
-from klarity_storage.tables.context import engine_url, prepare
+from klarity_storage.tables.context import engine_url, prepare, shared_context
 from klarity_storage.tables.failures import told_as_ours
 from klarity_storage.tables.fit import nearest
 from klarity_storage.tables.location import TableLocation
@@ -40,7 +41,8 @@ def scan(
     """A version of a table as a lazy frame: what is not asked for is not fetched.
 
     Filters are SQL, or DataFusion expressions, and all hold. Frames to be joined share a
-    ``context``. A frame made with temporary keys stops working when they expire: scan again.
+    ``context``, by default one for the process. A frame made with temporary keys stops working when
+    they expire: scan again.
 
     Tables whose files do not hold just the table's rows and columns (deletion vectors, partitions,
     column mapping, maps) are read through delta-rs: as lazily on a disk, but from S3 whole and at
@@ -79,7 +81,7 @@ def narrowed(
                     f"There is no column {name!r}{nearest(name, names)}.",
                     hint=f"The columns are {', '.join(names)}.",
                 )
-        frame = frame.select(*(col('"' + name.replace('"', '""') + '"') for name in columns))
+        frame = frame.select(*map(_column, columns))
     if limit is not None and limit < 0:
         raise InvalidQueryError(f"A limit of {limit} rows cannot be.")
     return frame if limit is None else frame.limit(limit)
@@ -103,9 +105,23 @@ def open_frame(
                     return scan_files(session, urls, schema)
                 except UnknownPlanError:
                     pass  # another DataFusion: the slower way reads the same rows
-        if location.s3 is None:
-            return session.read_table(table)
-        return session.from_arrow(QueryBuilder().register("t", table).execute("SELECT * FROM t"))
+        return _through_delta(session, location, table, schema)
+
+
+def _through_delta(
+    session: SessionContext, location: TableLocation, table: DeltaTable, schema: pa.Schema
+) -> DataFrame:
+    if location.s3 is not None:
+        rows = QueryBuilder().register("t", table).execute("SELECT * FROM t")
+        return session.from_arrow(pa.RecordBatchReader.from_stream(rows).cast(schema))
+    # delta-rs's provider holds on to its session weakly, so to one that stays
+    frame = session.read_table(Table(table, shared_context()))
+    plain = (_column(field.name).cast(field.type).alias(field.name) for field in schema)
+    return frame.select(*plain)  # delta-rs reads text as views
+
+
+def _column(name: str) -> Expr:
+    return col('"' + name.replace('"', '""') + '"')
 
 
 def _is_plain(table: DeltaTable, schema: pa.Schema) -> bool:
