@@ -4,7 +4,7 @@
     ├── InvalidInputError         400  mend the input (also a ValueError)
     │   ├── InvalidNameError           a space, name, tag or principal that breaks the naming rule
     │   ├── InvalidPathError           a file path that could escape its prefix or fail on a disk
-    │   ├── InvalidReferenceError      a reference or hash prefix that cannot be read or is ambiguous
+    │   ├── InvalidReferenceError      a reference that cannot be read or is ambiguous
     │   ├── InvalidManifestError       a manifest that does not hold what it claims
     │   ├── InvalidDataError           data that cannot be read as a table
     │   ├── SchemaMismatchError        data whose columns or types do not fit the table

@@ -28,7 +28,7 @@ MAX_KEY_BYTES: Final = 1024
 """The longest key, in UTF-8 bytes: what S3 accepts."""
 
 MAX_SEGMENT_BYTES: Final = 250
-"""The longest path segment, in bytes: 255 on Linux and macOS, less what a temporary suffix needs."""
+"""The longest path segment, in bytes: 255 on Linux and macOS, less a temporary suffix."""
 
 RESERVED_SEGMENT: Final = "_ks"
 LOG_FOLDER: Final = "_log"
@@ -37,7 +37,7 @@ MIN_HASH_PREFIX: Final = 4
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_HASH_PREFIX = re.compile(r"[0-9a-f]{%d,64}" % MIN_HASH_PREFIX)
+_HASH_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_HASH_PREFIX},64}}")
 _LOG_KEY = re.compile(r"(?:^|/)_log/([0-9]{20})\.json$")
 _PACK = re.compile(rf"{RESERVED_SEGMENT}/pack-[0-9a-f]{{64}}\.bin")
 _MANIFEST = re.compile(r"manifest-[0-9a-f]{64}\.parquet")
@@ -173,8 +173,9 @@ def check_tag(text: str) -> str:
     """Return a tag that cannot be taken for a hash or for ``latest``, or raise InvalidNameError."""
     check_name(text, "tag")
     if text == LATEST or _HASH_PREFIX.fullmatch(text):
+        other = "the newest version" if text == LATEST else "a hash"
         raise InvalidNameError(
-            f"{text!r} cannot be a tag: it reads as {'the newest version' if text == LATEST else 'a hash'}.",
+            f"{text!r} cannot be a tag: it reads as {other}.",
             hint="Add a letter beyond f or a dash, for example v-" + text + ".",
         )
     return text

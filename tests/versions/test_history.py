@@ -76,7 +76,7 @@ def test_a_deleted_version_is_gone_with_its_tags_but_not_forgotten() -> None:
 
 
 def test_a_history_read_in_steps_is_the_same() -> None:
-    actions = [
+    actions: list[Action] = [
         commit(A),
         tag("prod", A),
         commit(B),

@@ -26,6 +26,8 @@ _FULL = {
     errno.EROFS: "it is read-only",
 }
 _THERE_ALREADY = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
+_REFUSED = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+_STATUS_403 = re.compile(r"code: (403|AccessDenied)\b")  # obstore has no class for a refused LIST
 _NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 
 
@@ -48,8 +50,8 @@ def _translated(error: Exception, what: str) -> StorageError:
     if isinstance(error, _THERE_ALREADY):
         return AlreadyExistsError(f"Storage holds {what} already.")
     if isinstance(error, FileNotFoundError):
-        return NotFoundError(f"Storage has no {what.removeprefix('the ')}.")
-    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
+        return NotFoundError(f"Storage does not have {what}.")
+    if isinstance(error, _REFUSED) or _STATUS_403.search(str(error)):
         return ForbiddenError(
             f"Storage refused access to {what}.",
             hint="The credentials may have expired or not reach this far; see ks whoami.",

@@ -163,7 +163,8 @@ def decode_manifest(data: bytes, what: str) -> Manifest:
             cannot be stored, or extents that do not add up or leave the name.
     """
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        # without Arrow's own threads: a program that ends soon after them may abort (pyarrow 26)
+        table = pq.read_table(pa.BufferReader(data), use_threads=False)
         if not table.schema.equals(SCHEMA):
             table = table.select(SCHEMA.names).cast(SCHEMA)
         table.validate(full=True)

@@ -18,7 +18,7 @@ from klarity_storage.server.rights.actor import Actor
 from klarity_storage.server.rights.decide import ROLES, Action, Decision, decide
 from klarity_storage.server.rights.held import grants_held
 from klarity_storage.server.rights.patterns import Pattern
-from klarity_storage.server.rights.targets import Account, Target, absent
+from klarity_storage.server.rights.targets import Account, Server, Target, absent
 
 T = TypeVar("T", bound=Target)
 
@@ -59,7 +59,7 @@ def require(context: Context, action: Action, target: T, *, about: str = "") -> 
     if not decision.visible:
         raise absent(target)
     raise ForbiddenError(
-        f"{context.actor.principal} may not {_verb(action)} {target}: {decision.reason}.",
+        f"{context.actor.principal} may not {_verb(action)} {_told(target)}: {decision.reason}.",
         hint=_hint(context.actor, action, target),
     )
 
@@ -99,6 +99,10 @@ def _known(database: Database, actor: Actor, target: Target) -> tuple[list[Grant
 
 def _verb(action: Action) -> str:
     return "administer" if action is Action.OWN else action
+
+
+def _told(target: Target) -> str:
+    return f"the {target}" if isinstance(target, Server) else str(target)
 
 
 def _hint(actor: Actor, action: Action, target: Target) -> str:
