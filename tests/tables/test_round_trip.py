@@ -149,7 +149,8 @@ def test_duckdb_reads_the_files(on_disk: Place) -> None:
     push_table(lambda: location, MIXED, by="user:alice")
     (file,) = DeltaTable(location.uri).file_uris()
 
-    found = duckdb.sql(f"select id, text, price, tags from '{file}' order by id").fetchall()
+    query = f"select id, text, price, tags from '{file}' order by id"
+    found = duckdb.connect().execute(query).fetchall()
 
     assert found == [
         (1, "a", decimal.Decimal("1.10"), ["x"]),

@@ -19,7 +19,7 @@ from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.tables import scan as scan_module
 from klarity_storage.tables.context import new_context
 from klarity_storage.tables.location import Locate, TableLocation, delta_options, open_store
-from klarity_storage.tables.plan import UnknownPlanError
+from klarity_storage.tables.plan import UnknownPlanError, scan_files
 from klarity_storage.tables.push import push_table
 from klarity_storage.tables.scan import scan
 from tables.conftest import CountingProxy, Place
@@ -182,11 +182,10 @@ def test_a_table_that_may_have_deletion_vectors_but_has_none_is_read_directly(
     location = kept()
     DeltaTable(location.uri, storage_options=delta_options(location)).delete("id < 500")
     read: list[list[str]] = []
-    original = scan_module.scan_files
 
     def spy(context: SessionContext, urls: list[str], schema: pa.Schema) -> Any:
         read.append(urls)
-        return original(context, urls, schema)
+        return scan_files(context, urls, schema)
 
     monkeypatch.setattr(scan_module, "scan_files", spy)
 
