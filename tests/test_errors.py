@@ -19,7 +19,8 @@ def test_the_drawn_tree_is_the_tree() -> None:
     assert {name: int(status) for name, status in drawn if status} == {
         name: cls.status
         for name, cls in real.items()
-        if cls.__base__ is ks.StorageError or cls.status != getattr(cls.__base__, "status", None)
+        if cls.__bases__[0] is ks.StorageError
+        or cls.status != getattr(cls.__bases__[0], "status", None)
     }
 
 
