@@ -189,8 +189,7 @@ def test_ctrl_c_says_what_next_and_leaves_with_130(work: Path, spawn: Spawn) -> 
         out, err = process.communicate(timeout=20)
     finally:
         process.kill()
-    assert process.returncode == 130
-    assert err.strip() == "error: Stopped. Nothing was changed."
+    assert (process.returncode, err.strip()) == (130, "error: Stopped. Nothing was changed.")
     assert out == ""
 
 

@@ -33,6 +33,14 @@ def test_push_appends_overwrites_and_refuses(run: Run, runs: str) -> None:
     run("table", "push", runs, "runs.csv", "--mode", "error", code=5)
 
 
+def test_a_column_has_the_type_that_is_said(run: Run) -> None:
+    table = "vision/tables/notes"
+    made = run("table", "push", table, "runs.csv", "--type", "run=string", "--json")
+    assert [column.type for column in document(made, TableInfo).columns][0] == "string"
+    run("table", "push", table, "runs.csv", "--type", "run=strng", code=2)
+    run("table", "push", table, "runs.csv", "--type", "nun=string", code=2)
+
+
 def test_push_of_what_does_not_fit(run: Run, runs: str, work: Path) -> None:
     (work / "other.csv").write_text("run,split,score\nx,train,yes\n")
     run("table", "push", runs, "other.csv", code=2)

@@ -115,5 +115,5 @@ def test_a_column_that_changes_its_type_is_named_with_the_remedy(write: Write) -
 
     with pytest.raises(InvalidDataError, match=r"'a' of .* began as .* row 2500002") as told:
         read(file)
-    assert told.value.hint == "Give its type, for example types={'a': 'string'}."
+    assert told.value.hint == "Say types={'a': 'string'}, or --type a=string."
     assert read(file, {"a": "string"}).num_rows == 2_500_001

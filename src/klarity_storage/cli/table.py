@@ -10,6 +10,7 @@ import click
 from klarity_storage.cli import _format
 from klarity_storage.cli._command import Group
 from klarity_storage.cli._output import Column, Output
+from klarity_storage.cli._parameters import Pair
 from klarity_storage.cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def command() -> None:
     examples=[
         "ks table push vision/tables/runs runs.csv -m 'First runs'",
         "ks table push vision/tables/runs runs.csv --mode overwrite",
+        "ks table push vision/tables/notes runs.csv --type run=string",
     ],
 )
 @click.argument("reference")
@@ -47,20 +49,31 @@ def command() -> None:
     help="Add rows, replace them all, or fail where the table exists.",
 )
 @click.option("--message", "-m", default="", help="Why: one sentence for the table's history.")
+@click.option(
+    "--type",
+    "types",
+    type=Pair(),
+    multiple=True,
+    metavar="COLUMN=TYPE",
+    help="A CSV column's type, as Arrow names it: int64, string, …; repeatable.",
+)
 @click.option("--description", help="What the table is, for those who browse.")
 @pass_session
 def push(
     session: Session,
+    /,
+    *,
     reference: str,
     source: Path,
     mode: Literal["append", "overwrite", "error"],
     message: str,
+    types: tuple[tuple[str, str], ...],
     description: str | None,
 ) -> None:
     """Write a CSV or Parquet file into a table, which is made if it is not there."""
     session.interrupted = "Nothing was committed: run the same command again."
     table = session.connect().push_data_frame(
-        reference, source, mode=mode, message=message, description=description
+        reference, source, mode=mode, message=message, types=dict(types), description=description
     )
     info = table.info
     session.out.result(

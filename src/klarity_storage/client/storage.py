@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -283,6 +283,7 @@ class Storage:
         *,
         mode: Mode = "append",
         message: str = "",
+        types: Mapping[str, Any] | None = None,
         description: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Table:
@@ -295,8 +296,9 @@ class Storage:
             mode: ``append``; ``overwrite`` replaces all rows and takes an owner; ``error`` fails
                 when the table is there.
             message: why, in one line.
-            description: of a new table.
-            metadata: of this commit.
+            types: of a CSV file's columns, Arrow's or their names: ``{"id": "int64"}``.
+            description: of the table.
+            metadata: of the table: what it says beside its description.
 
         Raises:
             SchemaMismatchError: columns or types do not fit the table; nothing is written.
@@ -313,6 +315,7 @@ class Storage:
             mode=mode,
             message=message,
             by=(self._identity or self.whoami()).principal,
+            types=types,
             description=description,
             metadata=metadata,
         )

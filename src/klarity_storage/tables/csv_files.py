@@ -138,7 +138,7 @@ def _fault(path: Path, text: str, names: list[str]) -> InvalidDataError:
         row = f" in row {changed[2]}" if changed[2] else ""
         return InvalidDataError(
             f"The column {column_name!r} of {path} began as another type: {changed[3]}{row}.",
-            hint=f"Give its type, for example types={{{column_name!r}: 'string'}}.",
+            hint=f"Say types={{{column_name!r}: 'string'}}, or --type {column_name}=string.",
         )
     if "Empty CSV" in text:
         return InvalidDataError(f"{path} is empty.", hint="A CSV file begins with its header line.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
 
@@ -81,6 +82,12 @@ def table_names(query: str) -> list[tuple[str, str]]:
     Raises:
         InvalidQueryError: the SQL cannot be read.
     """
+    # on another thread: DataFusion takes a Ctrl-C in its question to the catalog for "not found"
+    with ThreadPoolExecutor(1, "ks-names") as pool:
+        return pool.submit(_asked_for, query).result()
+
+
+def _asked_for(query: str) -> list[tuple[str, str]]:
     asked: set[tuple[str, str]] = set()
     scratch = SessionContext()
     scratch.register_catalog_provider(_CATALOG, _Asked(asked))
