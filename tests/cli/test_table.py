@@ -36,7 +36,7 @@ def test_push_appends_overwrites_and_refuses(run: Run, runs: str) -> None:
 def test_a_column_has_the_type_that_is_said(run: Run) -> None:
     table = "vision/tables/notes"
     made = run("table", "push", table, "runs.csv", "--type", "run=string", "--json")
-    assert [column.type for column in document(made, TableInfo).columns][0] == "string"
+    assert document(made, TableInfo).columns[0].type == "string"
     run("table", "push", table, "runs.csv", "--type", "run=strng", code=2)
     run("table", "push", table, "runs.csv", "--type", "nun=string", code=2)
 
