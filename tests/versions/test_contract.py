@@ -132,6 +132,17 @@ def test_a_file_that_the_latest_version_has_costs_nothing(
     assert second.open("moved").read() == b"same"
 
 
+def test_two_files_of_one_content_are_stored_once(
+    storage: ks.Storage, bucket: ObjectStore, space: str, plant: PlantTree, tmp_path: Path
+) -> None:
+    tree = {"a": b"same", "b": b"same", "c": b"other", "d": b"", "e": b""}
+    version = storage.push(f"{space}/datasets/cats", plant(tree))
+
+    keys = keys_below(bucket, f"{space}/datasets/cats/{version.hash}/")
+    assert keys == {"a", "c", "d", f"_ks/{version.info.manifest}"}
+    assert read_tree(version.download(tmp_path / "out")) == tree
+
+
 def test_tags_stand_for_versions_and_move(
     storage: ks.Storage, space: str, plant: PlantTree
 ) -> None:
