@@ -40,5 +40,16 @@ lock: $(STAMP) ## resolve exact versions anew, without addresses of any registry
 	$(BIN)/python deploy/lock.py .lock.json > requirements.lock
 	@rm .lock.json
 
+PEERS := .venv-peers
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt deploy/python-venv.sh
+	@sh deploy/python-venv.sh $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement benchmarks/peers/requirements.txt
+	@touch $@
+
+bench: $(STAMP) $(PEERS)/.installed ## measure against the peers (SCALE=0.1 ROUNDS=1 for a look)
+	$(BIN)/python benchmarks/bench.py --peers $(PEERS)/bin --scale $(or $(SCALE),1) \
+		--rounds $(or $(ROUNDS),3) $(if $(SCALE),,--write) $(CONTENDERS)
+
 clean: ## remove the environment and what tools left behind
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

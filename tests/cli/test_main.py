@@ -13,7 +13,16 @@ from cli.harness import Run
 from klarity_storage.cli._command import Command, GlobalOption, Group
 from klarity_storage.cli.main import NOUNS, main
 
-HEAVY = ("pyarrow", "datafusion", "deltalake", "obstore", "httpx", "rich", "litestar", "sqlalchemy")
+HEAVY = (
+    "pyarrow",
+    "datafusion",
+    "deltalake",
+    "obstore",
+    "urllib3",
+    "rich",
+    "litestar",
+    "sqlalchemy",
+)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -184,17 +184,22 @@ def _check_token_file(file: Path, *, is_home: bool) -> None:
 
 def _from_project_api(url: str) -> _Found:
     """Ask the project API, which answers with base URL, token and spaces as JSON."""
-    import httpx  # noqa: PLC0415 - only where there is such an API
+    import urllib3  # noqa: PLC0415 - only where there is such an API
+
+    from klarity_storage.client.http import open_pool  # noqa: PLC0415
 
     try:
-        answer = httpx.get(url, timeout=10).raise_for_status().json()
+        reply = open_pool(url).request("GET", url, timeout=10, retries=False)
+        if reply.status != 200:
+            raise ValueError(f"status {reply.status}")
+        answer = reply.json()
         return _Found(
             "the project API",
             _location(str(answer["base_url"])),
             str(answer["token"]),
             tuple(answer.get("dataspaces") or answer.get("spaces") or ()),
         )
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"The project API named by {PROJECT_API_VARIABLE} gave no base_url and token: "
             f"{type(error).__name__}.",

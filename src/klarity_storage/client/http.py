@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-from urllib.parse import quote
+import os
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
 import msgspec
 import stamina
+import urllib3
 
 import klarity_storage
 from klarity_storage.errors import InternalError, StorageError, UnavailableError
@@ -15,8 +16,9 @@ from klarity_storage.protocol.problem import CONTENT_TYPE, Problem, error_of
 
 Answer = TypeVar("Answer")
 
-_ATTEMPTS = 4
-_TIMEOUT = httpx.Timeout(60, connect=10)
+_ATTEMPTS: Final = 4
+_TIMEOUT: Final = urllib3.Timeout(connect=10, read=60)
+_CONNECTIONS: Final = 16
 
 
 class Http:
@@ -25,25 +27,20 @@ class Http:
     Args:
         base_url: the server's, without a closing slash.
         token: the caller's; it goes into a header and nowhere else.
-        transport: how bytes travel; a test may count or break it.
     """
 
-    def __init__(
-        self, base_url: str, token: str | None, *, transport: httpx.BaseTransport | None = None
-    ) -> None:
+    def __init__(self, base_url: str, token: str | None) -> None:
         self.base_url = base_url
-        headers = {"User-Agent": f"klarity-storage/{klarity_storage.__version__}"}
+        self._headers = {"User-Agent": f"klarity-storage/{klarity_storage.__version__}"}
         if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self._client = httpx.Client(
-            base_url=base_url, headers=headers, timeout=_TIMEOUT, transport=transport
-        )
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._pool = open_pool(base_url)
 
     def __repr__(self) -> str:
         return f"Http({self.base_url!r})"
 
     def close(self) -> None:
-        self._client.close()
+        self._pool.clear()
 
     def get(self, path: str, returns: type[Answer], **query: str | None) -> Answer:
         return self._decode(self._call("GET", path, query=query), returns)
@@ -73,46 +70,62 @@ class Http:
         body: msgspec.Struct | None = None,
         query: dict[str, str | None] | None = None,
         repeatable: bool = True,
-    ) -> httpx.Response:
-        content = msgspec.json.encode(body) if body is not None else None
+    ) -> urllib3.BaseHTTPResponse:
         params = {key: value for key, value in (query or {}).items() if value is not None}
-        request = self._client.build_request(
-            method,
-            path,
-            content=content,
-            params=params or None,
-            headers={"Content-Type": "application/json"} if content else None,
-        )
+        url = self.base_url + path + (f"?{urlencode(params)}" if params else "")
+        content = None if body is None else msgspec.json.encode(body)
         attempts = _ATTEMPTS if repeatable else 1
         for attempt in stamina.retry_context(
             on=UnavailableError, attempts=attempts, timeout=30, wait_max=4
         ):
             with attempt:
-                response = self._send(request)
+                response = self._send(method, url, content)
         return response
 
-    def _send(self, request: httpx.Request) -> httpx.Response:
+    def _send(self, method: str, url: str, content: bytes | None) -> urllib3.BaseHTTPResponse:
+        headers = dict(self._headers)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         try:
-            response = self._client.send(request)
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
+            response = self._pool.request(
+                method,
+                url,
+                body=content,
+                headers=headers,
+                timeout=_TIMEOUT,
+                retries=False,  # which calls may be repeated is decided above
+                redirect=False,  # a token does not follow to another server
+            )
+        except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(
-                f"The server {self.base_url} does not answer: {reason}.",
+                f"The server {self.base_url} does not answer: {_reason(error)}.",
                 hint="Is it running, and is the address right? ks whoami tries it.",
             ) from error
-        if response.is_success:
+        if 200 <= response.status < 300:
             return response
         raise _error(response, self.base_url)
 
-    def _decode(self, response: httpx.Response, returns: type[Answer]) -> Answer:
+    def _decode(self, response: urllib3.BaseHTTPResponse, returns: type[Answer]) -> Answer:
         try:
-            return msgspec.json.decode(response.content, type=returns)
+            return msgspec.json.decode(response.data, type=returns)
         except msgspec.MsgspecError as error:
             raise InternalError(
-                f"{self.base_url} answered {response.status_code} with another shape: {error}.",
+                f"{self.base_url} answered {response.status} with another shape: {error}.",
                 hint="Is it a Klarity Storage server, and of a version that fits?",
                 request_id=response.headers.get("X-Request-Id"),
             ) from error
+
+
+def open_pool(url: str) -> urllib3.PoolManager:
+    """Connections to a server, by the proxy that the environment names for it, if any."""
+    if any(name.lower().endswith("_proxy") for name in os.environ):
+        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - slow to import
+
+        parts = urlsplit(url)
+        proxy = getproxies().get(parts.scheme)
+        if proxy and not proxy_bypass(parts.netloc):
+            return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS)
+    return urllib3.PoolManager(maxsize=_CONNECTIONS)
 
 
 def quoted(*segments: str) -> str:
@@ -120,18 +133,23 @@ def quoted(*segments: str) -> str:
     return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-def _error(response: httpx.Response, base_url: str) -> StorageError:
+def _reason(error: urllib3.exceptions.HTTPError) -> str:
+    """urllib3 puts the connection's ``repr`` before what happened."""
+    return str(error).rpartition(": ")[2].rstrip(".") or type(error).__name__
+
+
+def _error(response: urllib3.BaseHTTPResponse, base_url: str) -> StorageError:
     if response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
         try:
-            problem: Any = msgspec.json.decode(response.content, type=Problem)
+            problem: Any = msgspec.json.decode(response.data, type=Problem)
             return error_of(problem)
         except msgspec.MsgspecError:
             pass  # a proxy may answer for the server; its status says enough
     problem = Problem(
         type="about:blank",
-        title=response.reason_phrase,
-        status=response.status_code,
-        detail=f"{base_url} answered {response.status_code} {response.reason_phrase}.",
+        title=response.reason or "",
+        status=response.status,
+        detail=f"{base_url} answered {response.status} {response.reason}.",
         code="",
         hint="Is it a Klarity Storage server?",
         request_id=response.headers.get("X-Request-Id"),
