@@ -8,6 +8,13 @@ from uuid import uuid4
 
 import pytest
 import stamina
+from hypothesis import HealthCheck, settings
+
+# machines are shared: how long a test takes says nothing of what it tests
+settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("shared")
 
 pytest_plugins = ["engine_fixture", "server_fixture"]
 
