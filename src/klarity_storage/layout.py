@@ -13,7 +13,6 @@ Everything in the bucket lies under one of these prefixes, and every prefix ends
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -35,6 +34,7 @@ LOG_FOLDER: Final = "_log"
 LATEST: Final = "latest"
 MIN_HASH_PREFIX: Final = 4
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _HASH_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_HASH_PREFIX},64}}")
@@ -238,7 +238,7 @@ def _path_fault(path: str) -> str | None:
         return "it is not valid UTF-8"
     if "\\" in path:
         return "it holds a backslash"
-    if any(unicodedata.category(char) == "Cc" for char in path):
+    if _CONTROL.search(path):
         return "it holds a control character"
     if len(encoded) > MAX_KEY_BYTES:
         return f"it is longer than {MAX_KEY_BYTES} bytes"

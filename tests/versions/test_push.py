@@ -45,19 +45,23 @@ def test_a_file_that_changes_meanwhile_is_not_committed(
     assert not [key for key in keys_below(bucket, f"{space}/") if "/_ks/" in key]
 
 
+@pytest.mark.parametrize("size", [100, 2_000_000], ids=["in one call", "in pieces"])
 def test_a_file_that_changes_while_it_is_hashed_is_refused(
-    plant: PlantTree, space: str, monkeypatch: pytest.MonkeyPatch
+    plant: PlantTree, space: str, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    root = plant({"a": b"x" * 100})
-    digest = hashlib.file_digest
+    root = plant({"a": b"x" * size})
 
-    def slow_digest(stream: Any, algorithm: str) -> Any:
-        result = digest(stream, algorithm)
-        (root / "a").write_bytes(b"y" * 100)
-        os.utime(root / "a", ns=(1, 1))
-        return result
+    def change_after(call: Any) -> Any:
+        def changed(*arguments: Any) -> Any:
+            result = call(*arguments)
+            (root / "a").write_bytes(b"y" * size)
+            os.utime(root / "a", ns=(1, 1))
+            return result
 
-    monkeypatch.setattr(hashlib, "file_digest", slow_digest)
+        return changed
+
+    monkeypatch.setattr(hashlib, "sha256", change_after(hashlib.sha256))
+    monkeypatch.setattr(hashlib, "file_digest", change_after(hashlib.file_digest))
     storage = Storage(LocalBackend(MemoryStore()), "the test")
     with pytest.raises(ks.SourceChangedError, match="changed while"):
         storage.push(f"{space}/datasets/cats", root)

@@ -6,11 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from klarity_storage.errors import SourceChangedError
 from klarity_storage.versions.engine_errors import told_as_ours
+
+_AT_ONCE: Final = 1024 * 1024
+"""A file up to this is read in one call: five calls of the system a file, and no more."""
 
 
 class Hashed(Protocol):
@@ -35,7 +37,7 @@ def version_hash(files: Iterable[Hashed]) -> str:
     '5c0ff7e6a0ca'
     """
     digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.path.encode()):
+    for file in sorted(files, key=lambda file: file.path):  # UTF-8 sorts as its code points do
         digest.update(f"{file.sha256} {file.size} {file.path}\n".encode())
     return digest.hexdigest()
 
@@ -52,27 +54,70 @@ def digest_bytes(data: bytes | memoryview) -> Digest:
     return Digest(len(data), hashlib.sha256(data).hexdigest())
 
 
-def digest_file(file: Path) -> Digest:
+def digest_file(file: str | os.PathLike[str]) -> Digest:
     """Read a file once, in bounded memory.
 
     Raises:
         SourceChangedError: it was written to meanwhile.
         ForbiddenError: it cannot be read.
     """
-    with told_as_ours(f"the file {str(file)!r}"), file.open("rb", buffering=0) as stream:
-        before = os.fstat(stream.fileno())
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        after = os.fstat(stream.fileno())
-        size = stream.tell()
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or (
-        size != after.st_size
-    ):
+    status, sha256 = digest_and_status(file)
+    return Digest(status.st_size, sha256)
+
+
+def digest_and_status(file: str | os.PathLike[str]) -> tuple[os.stat_result, str]:
+    """A file's SHA-256, and its status, which was the same before and after."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            before = os.fstat(descriptor)
+            size, sha256 = _read_digest(descriptor, before.st_size)
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        with told_as_ours(f"the file {os.fspath(file)!r}"):
+            raise
+    if not (before.st_size == size == after.st_size and before.st_mtime_ns == after.st_mtime_ns):
         raise source_changed(file)
-    return Digest(size, sha256)
+    return after, sha256
 
 
-def source_changed(file: Path) -> SourceChangedError:
+def _read_digest(descriptor: int, size: int) -> tuple[int, str]:
+    if size <= _AT_ONCE:
+        data = os.read(descriptor, size + 1)  # one more, to see a file that grew
+        if len(data) == size:
+            return size, hashlib.sha256(data).hexdigest()
+        os.lseek(descriptor, 0, os.SEEK_SET)  # it changes, or its file system reads in pieces
+    with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return stream.tell(), sha256
+
+
+def read_verified(file: str | os.PathLike[str], size: int, sha256: str) -> bytes:
+    """All bytes of a file that is still what was hashed.
+
+    Raises:
+        SourceChangedError: it is another.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.read(descriptor, size + 1)
+            while len(data) <= size and (more := os.read(descriptor, size + 1 - len(data))):
+                data += more
+        finally:
+            os.close(descriptor)
+    except OSError:
+        with told_as_ours(f"the file {os.fspath(file)!r}"):
+            raise
+    if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
+        raise source_changed(file)
+    return data
+
+
+def source_changed(file: str | os.PathLike[str]) -> SourceChangedError:
     return SourceChangedError(
-        f"The file {str(file)!r} changed while it was pushed.",
+        f"The file {os.fspath(file)!r} changed while it was pushed.",
         hint="Push again when nothing writes to it; nothing was committed.",
     )

@@ -14,11 +14,31 @@ from klarity_storage.versions.engine_errors import told_as_ours
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to push: where it is, and its path in the version."""
+    """A file to push: where it is, its path in the version, and what its inode says."""
 
     path: str
-    file: Path
+    location: str
     size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: str, location: str, status: os.stat_result) -> SourceFile:
+        """A file by what ``stat`` says of it."""
+        return cls(
+            path,
+            location,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            status.st_ino,
+        )
+
+    @property
+    def file(self) -> Path:
+        # made when it is asked for: a million Path objects are half a gigabyte
+        return Path(self.location)
 
 
 def scan_tree(source: Path) -> list[SourceFile]:
@@ -37,13 +57,13 @@ def scan_tree(source: Path) -> list[SourceFile]:
     if not source.exists():
         raise FileMissingError(f"There is no file or folder {str(source)!r}.")
     if source.is_file():
-        return [SourceFile(check_path(source.name), source, source.stat().st_size)]
+        return [SourceFile.of(check_path(source.name), str(source), source.stat())]
     root = source.resolve()
     found: list[SourceFile] = []
-    folders = [(source, "")]
+    folders = [(str(source), "")]
     while folders:
         folder, prefix = folders.pop()
-        with told_as_ours(f"the folder {str(folder)!r}"), os.scandir(folder) as entries:
+        with told_as_ours(f"the folder {folder!r}"), os.scandir(folder) as entries:
             for entry in entries:
                 _visit(entry, prefix + entry.name, root, found, folders)
     if not found:
@@ -59,20 +79,20 @@ def _visit(
     path: str,
     root: Path,
     found: list[SourceFile],
-    folders: list[tuple[Path, str]],
+    folders: list[tuple[str, str]],
 ) -> None:
     check_path(path)
     if entry.is_symlink():
         _check_link(Path(entry.path), path, root)
     elif entry.is_dir():
-        folders.append((Path(entry.path), f"{path}/"))
+        folders.append((entry.path, f"{path}/"))
         return
     status = entry.stat()
     if not stat.S_ISREG(status.st_mode):
         raise InvalidPathError(
             f"{path!r} is neither a file nor a folder.", hint="Push a tree of plain files."
         )
-    found.append(SourceFile(path, Path(entry.path), status.st_size))
+    found.append(SourceFile.of(path, entry.path, status))
 
 
 def _check_link(link: Path, path: str, root: Path) -> None:

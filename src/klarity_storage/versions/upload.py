@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from obstore.store import ObjectStore
 
-from klarity_storage.layout import Name
+from klarity_storage.layout import RESERVED_SEGMENT, Name
 from klarity_storage.versions.digests import Hashed
 from klarity_storage.versions.engine_errors import told_as_ours
-from klarity_storage.versions.hashing import digest_bytes, source_changed
+from klarity_storage.versions.folder import PART, Folder
+from klarity_storage.versions.hashing import read_verified, source_changed
 from klarity_storage.versions.manifest import Extent
+from klarity_storage.versions.packs import Pack, plan_packs
 from klarity_storage.versions.progress import Meter, OnProgress
 from klarity_storage.versions.stored import Placed, content_of
 from klarity_storage.versions.workers import run_all
 
-WORKERS: Final = 16
-_WHOLE = 8 * 1024 * 1024
-_PART = 8 * 1024 * 1024
-_PARTS_AT_ONCE = 3
+# Packs, middling and large files go one kind after the other, so that memory is bounded by the
+# kind that takes most: some 100 MiB each.
+_PACKS_AT_ONCE: Final = 3
+_WHOLE: Final = 8 * 1024 * 1024
+"""Bytes of a file that travels in one request; a larger one travels in parts."""
+_WHOLE_AT_ONCE: Final = 12
+_LARGE_AT_ONCE: Final = 3
 
 
 def upload_files(
@@ -33,44 +37,76 @@ def upload_files(
 ) -> Placed:
     """Upload files into a version's folder, and say where their content lies now.
 
+    Many small files travel as packs. What an earlier push of the same version left there is not
+    sent again.
+
     Raises:
         SourceChangedError: a file is not any more what was hashed.
     """
     meter = Meter("uploading", sum(file.size for _, file in files), len(files), progress)
-    run_all(lambda item: _upload_file(store, name, version, item, meter), files, workers=WORKERS)
-    return {
-        content_of(file): (Extent(f"{version}/{file.path}", 0, file.size),) for _, file in files
-    }
+    if not files:
+        return {}
+    folder = Folder(store, name, version)
+    packs, plain = plan_packs(files)
+    whole = [item for item in plain if item[1].size <= _WHOLE]
+    large = [item for item in plain if item[1].size > _WHOLE]
+    placed: Placed = {}
+    for part in run_all(
+        lambda pack: _upload_pack(folder, pack, meter), packs, workers=_PACKS_AT_ONCE
+    ):
+        placed |= part
+    run_all(lambda item: _upload_whole(folder, item, meter), whole, workers=_WHOLE_AT_ONCE)
+    run_all(lambda item: _upload_large(folder, item, meter), large, workers=_LARGE_AT_ONCE)
+    for _, file in plain:
+        placed[content_of(file)] = (Extent(folder.object(file.path), 0, file.size),)
+    return placed
 
 
-def _upload_file(store: ObjectStore, name: Name, version: str, item: Hashed, meter: Meter) -> None:
-    """Upload a file, making sure that what goes up is what was hashed."""
+def _upload_pack(folder: Folder, pack: Pack, meter: Meter) -> Placed:
+    first, last = pack.files[0][1].path, pack.files[-1][1].path
+    data = pack.read()
+    path = f"{RESERVED_SEGMENT}/pack-{hashlib.sha256(data).hexdigest()}.bin"
+    with told_as_ours(f"the pack of the files from {first!r} to {last!r}"):
+        folder.put(path, data)
+    meter.advance(pack.size, files=len(pack.files))
+    return pack.placed(folder.object(path))
+
+
+def _upload_whole(folder: Folder, item: Hashed, meter: Meter) -> None:
     source, file = item
-    key = name.object_key(f"{version}/{file.path}")
+    data = read_verified(source.location, file.size, file.sha256)
     with told_as_ours(f"the file {file.path!r}"):
-        if file.size <= _WHOLE:
-            data = source.file.read_bytes()
-            if digest_bytes(data).sha256 != file.sha256:
-                raise source_changed(source.file)
-            store.put(key, data, use_multipart=False)
+        folder.put(file.path, data)
+    meter.advance(file.size, files=1)
+
+
+def _upload_large(folder: Folder, item: Hashed, meter: Meter) -> None:
+    _, file = item
+    with told_as_ours(f"the file {file.path!r}"):
+        if folder.holds_parts(file.path, file.size, file.sha256, _verified_parts(item)):
             meter.advance(file.size)
         else:
-            parts = _verified_parts(source.file, file.sha256, meter)
-            store.put(key, parts, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+            folder.put_parts(file.path, _told(_verified_parts(item), meter))
     meter.advance(0, files=1)
 
 
-def _verified_parts(file: Path, sha256: str, meter: Meter) -> Iterator[bytes]:
+def _told(parts: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
+    for part in parts:
+        yield part
+        meter.advance(len(part))
+
+
+def _verified_parts(item: Hashed) -> Iterator[bytes]:
     """A file's bytes in parts; the last one is withheld, and the upload fails, on a change."""
+    source, file = item
     digest = hashlib.sha256()
-    with file.open("rb", buffering=0) as stream:
+    with source.file.open("rb", buffering=0) as stream:
         held = b""
-        while part := stream.read(_PART):
+        while part := stream.read(PART):
             digest.update(part)
             if held:
                 yield held
             held = part
-            meter.advance(len(part))
-        if digest.hexdigest() != sha256:
-            raise source_changed(file)
+        if digest.hexdigest() != file.sha256:
+            raise source_changed(source.location)
         yield held
