@@ -111,6 +111,10 @@ def _row(path: str, extents: Any = ()) -> dict[str, Any]:
     }
 
 
+def _extent(path: str, offset: int = 0, length: int = 0) -> dict[str, Any]:
+    return {"object": f"{'0' * 64}/{path}", "offset": offset, "length": length}
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
@@ -124,6 +128,25 @@ def _row(path: str, extents: Any = ()) -> dict[str, Any]:
         ([_row("a\nb")], "control character"),
         ([_row("a") | {"sha256": "XYZ"}], "not a SHA-256"),
         ([_row("a") | {"size": -1}], "-1 bytes"),
+        ([_row("")], "it is empty"),
+        ([_row("a/..")], r"'\.\.'"),
+        ([_row("a/./b")], r"'\.'"),
+        ([_row("a/")], "an empty segment"),
+        ([_row("a//b")], "an empty segment"),
+        ([_row("a\\b")], "backslash"),
+        ([_row("a\x85b")], "control character"),
+        ([_row("é" * 126)], "longer than 250"),
+        ([_row("/".join(["x" * 200] * 6))], "longer than 1024"),
+        ([_row("a") | {"sha256": "0" * 65}], "not a SHA-256"),
+        ([_row("a") | {"sha256": "0" * 64 + "\n"}], "not a SHA-256"),
+        ([_row("a/b/c/d"), _row("a/b/c/d/e/f/g")], "'a/b/c/d' is a file and a folder"),
+        ([_row("a", [_extent("_ks/pack-0.bin")])], "reserved"),
+        ([_row("a", [_extent("a\tb")])], "control character"),
+        ([_row("a", [_extent("")])], "it is empty"),
+        ([_row("a", [_extent("x" * 251)])], "longer than 250"),
+        ([_row("a", [_extent("a", length=2**62)] * 4)], "more bytes than can be"),
+        ([_row("a", [_extent("a", offset=2**63 - 1, length=1)]) | {"size": 1}], "no range"),
+        ([_row("a", [None])], "nulls|not a manifest"),
     ],
 )
 def test_a_manifest_that_lists_nonsense_is_refused(

@@ -120,11 +120,11 @@ def _check_objects(
     store: ObjectStore, name: Name, manifest: Manifest, *, stable_etags: bool
 ) -> list[StoredObject]:
     """What the extents name, each found in storage and long enough."""
-    ends: dict[str, int] = {}
-    for file in manifest:
-        for extent in file.extents:
-            end = extent.offset + extent.length
-            ends[extent.object] = max(end, ends.get(extent.object, 0))
+    from klarity_storage.versions.manifest_check import (  # noqa: PLC0415 - loads Arrow's compute
+        object_ends,
+    )
+
+    ends = object_ends(manifest.table)
     found = _find_objects(store, name, ends)
     for key, end in ends.items():
         if key not in found:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import accumulate
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +22,15 @@ from klarity_storage.errors import (
     InvalidManifestError,
     NotFoundError,
 )
-from klarity_storage.layout import Name, check_hash, check_object, check_path
+from klarity_storage.layout import Name
 from klarity_storage.versions.engine_errors import first_line, told_as_ours
-from klarity_storage.versions.hashing import digest_bytes, version_hash
+from klarity_storage.versions.hashing import digest_bytes
+
+_EXTENT: Final = [
+    pa.field("object", pa.string(), nullable=False),
+    pa.field("offset", pa.int64(), nullable=False),
+    pa.field("length", pa.int64(), nullable=False),
+]
 
 SCHEMA: Final = pa.schema(
     [
@@ -31,19 +38,7 @@ SCHEMA: Final = pa.schema(
         pa.field("size", pa.int64(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("media_type", pa.string(), nullable=False),
-        pa.field(
-            "extents",
-            pa.list_(
-                pa.struct(
-                    [
-                        pa.field("object", pa.string(), nullable=False),
-                        pa.field("offset", pa.int64(), nullable=False),
-                        pa.field("length", pa.int64(), nullable=False),
-                    ]
-                )
-            ),
-            nullable=False,
-        ),
+        pa.field("extents", pa.list_(pa.struct(_EXTENT)), nullable=False),
     ]
 )
 
@@ -84,20 +79,24 @@ class Manifest:
     @classmethod
     def of(cls, files: Iterable[FileInfo]) -> Manifest:
         """The manifest that lists these files."""
-        rows = sorted(files, key=lambda file: file.path.encode())
-        columns = {
-            "path": [row.path for row in rows],
-            "size": [row.size for row in rows],
-            "sha256": [row.sha256 for row in rows],
-            "media_type": [row.media_type for row in rows],
-            "extents": [
-                [
-                    {"object": part.object, "offset": part.offset, "length": part.length}
-                    for part in row.extents
-                ]
-                for row in rows
+        rows = sorted(files, key=lambda file: file.path)  # UTF-8 sorts as its code points do
+        parts = [part for row in rows for part in row.extents]
+        borders = accumulate((len(row.extents) for row in rows), initial=0)
+        extents = pa.StructArray.from_arrays(
+            [
+                pa.array([part.object for part in parts], pa.string()),
+                pa.array([part.offset for part in parts], pa.int64()),
+                pa.array([part.length for part in parts], pa.int64()),
             ],
-        }
+            fields=_EXTENT,
+        )
+        columns = [
+            [row.path for row in rows],
+            [row.size for row in rows],
+            [row.sha256 for row in rows],
+            [row.media_type for row in rows],
+            pa.ListArray.from_arrays(pa.array(borders, pa.int32()), extents),
+        ]
         return cls(pa.table(columns, schema=SCHEMA))
 
     def __len__(self) -> int:
@@ -105,8 +104,7 @@ class Manifest:
 
     def __iter__(self) -> Iterator[FileInfo]:
         for batch in self._table.to_batches(max_chunksize=10_000):
-            for row in batch.to_pylist():
-                yield _file(row)
+            yield from _files(batch)
 
     @property
     def table(self) -> pa.Table:
@@ -130,10 +128,18 @@ class Manifest:
             raise FileMissingError(
                 f"The version has no file {path!r}.", hint="ks ls REF lists its files."
             )
-        return _file(self._table.slice(at, 1).to_pylist()[0])
+        return next(iter(Manifest(self._table.slice(at, 1))))
 
     def version_hash(self) -> str:
-        return version_hash(self)
+        """See `hashing.version_hash`; the same over columns."""
+        digest = hashlib.sha256()
+        for batch in self._table.to_batches(max_chunksize=_ROW_GROUP):
+            columns = (batch[name].to_pylist() for name in ("sha256", "size", "path"))
+            lines = (
+                f"{sha256} {size} {path}\n" for sha256, size, path in zip(*columns, strict=True)
+            )
+            digest.update("".join(lines).encode())
+        return digest.hexdigest()
 
     def encode(self) -> tuple[str, bytes]:
         """Its file name, which holds the SHA-256 of its bytes, and its bytes."""
@@ -169,12 +175,13 @@ def decode_manifest(data: bytes, what: str) -> Manifest:
         table.validate(full=True)
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise InvalidManifestError(f"{what} is not a manifest: {first_line(error)}.") from error
-    manifest = Manifest(table)
+    from klarity_storage.versions.manifest_check import check_rows  # noqa: PLC0415 - loads Arrow's compute
+
     try:
-        _check(manifest)
+        check_rows(table)
     except ValueError as error:
         raise InvalidManifestError(f"{what} does not hold: {error}") from error
-    return manifest
+    return Manifest(table)
 
 
 def load_manifest(store: ObjectStore, name: Name, version: str, manifest: str) -> Manifest:
@@ -202,43 +209,14 @@ def load_manifest(store: ObjectStore, name: Name, version: str, manifest: str) -
     return decode_manifest(data, f"The manifest of {name}@{version[:12]}")
 
 
-def _file(row: dict[str, Any]) -> FileInfo:
-    extents = tuple(Extent(**extent) for extent in row["extents"])
-    return FileInfo(row["path"], row["size"], row["sha256"], row["media_type"], extents)
-
-
-def _check(manifest: Manifest) -> None:
-    if not len(manifest):
-        raise InvalidManifestError("it lists no file.")
-    previous = b""
-    folders: set[str] = set()
-    for file in manifest:
-        path = check_path(file.path).encode()
-        if path <= previous:
-            raise InvalidManifestError(f"{file.path!r} is out of order or listed twice.")
-        previous = path
-        check_hash(file.sha256)
-        _check_extents(file)
-        _add_folders(file.path, folders)
-    clash = next((path for path in manifest.paths() if path in folders), None)
-    if clash:
-        raise InvalidManifestError(f"{clash!r} is a file and a folder.")
-
-
-def _add_folders(path: str, folders: set[str]) -> None:
-    folder = path.rpartition("/")[0]
-    while folder and folder not in folders:
-        folders.add(folder)
-        folder = folder.rpartition("/")[0]
-
-
-def _check_extents(file: FileInfo) -> None:
-    for extent in file.extents:
-        check_object(extent.object)
-        if extent.offset < 0 or extent.length < 0:
-            raise InvalidManifestError(f"{file.path!r} has an extent that is no range.")
-    total = sum(extent.length for extent in file.extents)
-    if total != file.size:
-        raise InvalidManifestError(
-            f"{file.path!r} has {file.size} bytes, but its extents have {total}."
-        )
+def _files(batch: pa.RecordBatch) -> Iterator[FileInfo]:
+    lists = batch["extents"]
+    parts = [column.to_pylist() for column in lists.flatten().flatten()]
+    extents = [Extent(*part) for part in zip(*parts, strict=True)]
+    first, *borders = lists.offsets.to_pylist()
+    columns = [batch[name].to_pylist() for name in SCHEMA.names[:-1]]
+    begin = 0
+    for border, row in zip(borders, zip(*columns, strict=True), strict=True):
+        path, size, sha256, media_type = row
+        yield FileInfo(path, size, sha256, media_type, tuple(extents[begin : border - first]))
+        begin = border - first

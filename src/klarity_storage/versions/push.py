@@ -15,6 +15,7 @@ from klarity_storage.layout import Name
 from klarity_storage.protocol.versions import CommitRequest, VersionInfo
 from klarity_storage.versions.digests import Hashed, hash_all
 from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.hashing import version_hash
 from klarity_storage.versions.manifest import Manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.scan import scan_tree
@@ -68,7 +69,7 @@ def push_tree(
         ForbiddenError: the caller may not write here, or a file cannot be read.
     """
     files = hash_all(scan_tree(source), progress)
-    version = Manifest.of(file for _, file in files).version_hash()
+    version = version_hash(file for _, file in files)
     known = target.versions(name)
     if known and known[0].version == version:
         return known[0]

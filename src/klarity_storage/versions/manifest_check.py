@@ -1,0 +1,142 @@
+"""What a manifest must keep to, checked a column at a time: it may come from anybody.
+
+Arrow finds the rows that could be wrong; Python looks at those alone, and says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from klarity_storage.errors import InvalidManifestError
+from klarity_storage.layout import (
+    MAX_SEGMENT_BYTES,
+    RESERVED_SEGMENT,
+    check_hash,
+    check_object,
+    check_path,
+)
+
+_HASH: Final = "[0-9a-f]{64}"
+_BAD_ANYWHERE: Final = r"[\x00-\x1f\x7f-\x{9f}\\]|//|/$|/\.{1,2}(?:/|$)"
+# a rough sieve: a fault of `check_path` never passes it, and little else is caught in it
+_BAD_PATH: Final = rf"^$|^/|^\.{{1,2}}(?:/|$)|^{RESERVED_SEGMENT}(?:/|$)|{_BAD_ANYWHERE}"
+_GOOD_OBJECT: Final = rf"^{_HASH}/[^/]"
+_BAD_OBJECT: Final = rf"^{_HASH}/{RESERVED_SEGMENT}(?:/|$)|{_BAD_ANYWHERE}"
+_PARENT: Final = r"/?[^/]*$"
+
+
+def check_rows(table: pa.Table) -> None:
+    """Refuse a manifest that lists nonsense; its columns have the types of the schema.
+
+    Raises:
+        ValueError: one sentence that names the file.
+    """
+    if not table.num_rows:
+        raise InvalidManifestError("it lists no file.")
+    table = table.combine_chunks()  # large ones keep several chunks
+    if any(column.null_count for column in table.itercolumns()):
+        raise InvalidManifestError("it holds nulls.")
+    paths = table["path"]
+    suspects = pc.or_(
+        pc.match_substring_regex(paths, _BAD_PATH),
+        pc.greater(pc.binary_length(paths), MAX_SEGMENT_BYTES),
+    )
+    _check_each(paths, suspects, check_path)
+    _check_order(paths)
+    hashes = table["sha256"]
+    _check_each(hashes, pc.invert(pc.match_substring_regex(hashes, f"^{_HASH}$")), check_hash)
+    for batch in table.to_batches():
+        _check_extents(batch)
+    _check_folders(paths)
+
+
+def object_ends(table: pa.Table) -> dict[str, int]:
+    """The objects that extents name, each with the end of the last byte that they take of it."""
+    ends: dict[str, int] = {}
+    for batch in table.to_batches():
+        keys, offsets, lengths = batch["extents"].flatten().flatten()
+        parts = pa.table([keys, pc.add(offsets, lengths)], names=["key", "end"])
+        # without Arrow's own threads: a program that ends soon after them may abort (pyarrow 26)
+        found = parts.group_by("key", use_threads=False).aggregate([("end", "max")])
+        for key, last in zip(found["key"].to_pylist(), found["end_max"].to_pylist(), strict=True):
+            ends[key] = max(last, ends.get(key, 0))
+    return ends
+
+
+def _check_each(
+    texts: pa.ChunkedArray | pa.Array, suspects: pa.ChunkedArray, check: Callable[[str], str]
+) -> None:
+    for text in texts.filter(suspects).to_pylist():
+        check(text)
+
+
+def _check_order(paths: pa.ChunkedArray) -> None:
+    at = pc.index(pc.less_equal(paths[1:], paths[:-1]), value=True).as_py()
+    if at >= 0:
+        raise InvalidManifestError(f"{paths[at + 1].as_py()!r} is out of order or listed twice.")
+
+
+def _check_folders(paths: pa.ChunkedArray) -> None:
+    """No file is a folder of another; of each depth every folder is looked at once."""
+    depth = pc.unique(paths)
+    while True:
+        above = pc.replace_substring_regex(depth, _PARENT, "", max_replacements=1)
+        depth = pc.unique(above.filter(pc.not_equal(above, "")))
+        if not len(depth):
+            return
+        at = pc.index(pc.is_in(paths, value_set=depth), value=True).as_py()
+        if at >= 0:
+            raise InvalidManifestError(f"{paths[at].as_py()!r} is a file and a folder.")
+
+
+def _check_extents(batch: pa.RecordBatch) -> None:
+    lists = batch["extents"]
+    extents = lists.flatten()
+    if extents.null_count or any(column.null_count for column in extents.flatten()):
+        raise InvalidManifestError("it holds nulls.")
+    _check_objects(pc.unique(extents.field("object")))
+    offsets, lengths = extents.field("offset"), extents.field("length")
+    # an end beyond all numbers wraps around
+    bad = reduce(
+        pc.or_, (pc.less(each, 0) for each in (offsets, lengths, pc.add(offsets, lengths)))
+    )
+    at = pc.index(bad, value=True).as_py()
+    if at >= 0:
+        path = batch["path"][pc.list_parent_indices(lists)[at].as_py()].as_py()
+        raise InvalidManifestError(f"{path!r} has an extent that is no range.")
+    sizes = batch["size"]
+    totals = _totals(lists, lengths)
+    at = pc.index(pc.not_equal(totals, sizes), value=True).as_py()
+    if at >= 0:
+        raise InvalidManifestError(
+            f"{batch['path'][at].as_py()!r} has {sizes[at].as_py()} bytes, "
+            f"but its extents have {totals[at].as_py()}."
+        )
+
+
+def _check_objects(objects: pa.Array) -> None:
+    folder = 64 + len("/")
+    suspects = pc.or_(
+        pc.or_(
+            pc.match_substring_regex(objects, _BAD_OBJECT),
+            pc.invert(pc.match_substring_regex(objects, _GOOD_OBJECT)),
+        ),
+        pc.greater(pc.binary_length(objects), folder + MAX_SEGMENT_BYTES),
+    )
+    _check_each(objects, suspects, check_object)
+
+
+def _totals(lists: pa.ListArray, lengths: pa.Array) -> pa.Array:
+    """The sum of each list, by the differences of a running sum."""
+    zero = pa.array([0], pa.int64())
+    try:
+        running = pa.concat_arrays([zero, pc.cumulative_sum_checked(lengths)])
+    except pa.ArrowInvalid:
+        raise InvalidManifestError("its extents have more bytes than can be.") from None
+    borders = pc.subtract(lists.offsets, lists.offsets[0])
+    return pc.subtract(running.take(borders[1:]), running.take(borders[:-1]))
