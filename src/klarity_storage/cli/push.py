@@ -28,6 +28,7 @@ from klarity_storage.cli._session import Session, pass_session
 @click.option("--tag", "-t", "tags", multiple=True, help="Name the new version; repeatable.")
 @click.option("--metadata", type=Pair(), multiple=True, help="Free text; repeatable.")
 @click.option("--lineage", multiple=True, metavar="REF", help="What it was made from; repeatable.")
+@click.option("--reread", is_flag=True, help="Read also files whose size and times did not change.")
 @pass_session
 def command(
     session: Session,
@@ -39,6 +40,7 @@ def command(
     tags: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
     lineage: tuple[str, ...],
+    reread: bool,
 ) -> None:
     """Make a new version out of a file or a directory.
 
@@ -59,6 +61,7 @@ def command(
             lineage=lineage,
             metadata=dict(metadata),
             progress=transfer,
+            trust_stat=not reread,
         )
     for tag in tags:
         storage.tag(version.ref, tag)

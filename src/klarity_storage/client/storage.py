@@ -9,13 +9,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from klarity_storage.cache.trees import cache_folder
 from klarity_storage.client.admin import Admin
 from klarity_storage.client.backend import Backend
 from klarity_storage.client.credentials import Credentials
 from klarity_storage.client.remote import RemoteBackend
 from klarity_storage.client.table import Table
 from klarity_storage.client.version import Version
-from klarity_storage.errors import InvalidInputError, InvalidReferenceError
+from klarity_storage.errors import (
+    InvalidInputError,
+    InvalidReferenceError,
+    SourceChangedError,
+)
 from klarity_storage.layout import Kind, Name, Reference
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.server import Identity
@@ -24,6 +29,7 @@ from klarity_storage.protocol.tables import TableName
 from klarity_storage.protocol.versions import NameInfo, TagInfo
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.push import Description, push_tree
+from klarity_storage.versions.stat_index import StatIndex
 
 if TYPE_CHECKING:
     import datafusion
@@ -125,6 +131,7 @@ class Storage:
         lineage: Sequence[str] = (),
         metadata: dict[str, Any] | None = None,
         progress: OnProgress | None = None,
+        trust_stat: bool = True,
     ) -> Version:
         """Push a file or folder as a version of an artefact, model or dataset.
 
@@ -136,6 +143,8 @@ class Storage:
             lineage: references of what it was made from; tags are replaced by what they stand for.
             metadata: anything that JSON can hold, up to 64 KiB.
             progress: called while the push runs.
+            trust_stat: whether a file is taken to be what it was at the last push when its size,
+                inode and times are; otherwise every file is read.
 
         Returns:
             The version; the one that stands already when its content is the latest.
@@ -152,7 +161,20 @@ class Storage:
             lineage=[self._pinned(reference) for reference in lineage],
             metadata=metadata or {},
         )
-        info = push_tree(self._backend, name, Path(source), description, progress=progress)
+        path = Path(source)
+        index = StatIndex(cache_folder(), path)
+        try:
+            info = push_tree(
+                self._backend,
+                name,
+                path,
+                description,
+                progress=progress,
+                stat_index=index if trust_stat else None,
+            )
+        except SourceChangedError:
+            index.forget()  # perhaps it is the index that is wrong of a file
+            raise
         return Version(self._backend, info)
 
     def get_version(self, ref: str) -> Version:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from klarity_storage.versions.hashing import digest_file
+from klarity_storage.versions.hashing import digest_and_status
 from klarity_storage.versions.manifest import FileInfo
 from klarity_storage.versions.media_types import media_type
 from klarity_storage.versions.progress import Meter, OnProgress
 from klarity_storage.versions.scan import SourceFile
+from klarity_storage.versions.stat_index import StatIndex
 from klarity_storage.versions.workers import run_all
 
 WORKERS: Final = 4
@@ -23,23 +25,46 @@ _BATCH_BYTES: Final = 16 * 1024 * 1024
 Hashed = tuple[SourceFile, FileInfo]
 
 
-def hash_all(sources: Sequence[SourceFile], progress: OnProgress | None) -> list[Hashed]:
-    """Each file with its digest; its extents are not known yet."""
+def hash_all(
+    sources: Sequence[SourceFile], progress: OnProgress | None, index: StatIndex | None = None
+) -> list[Hashed]:
+    """Each file with its digest; its extents are not known yet.
+
+    Args:
+        sources: the files, sorted by path.
+        progress: called while they are read.
+        index: knows files that did not change since it saw them; they are not read.
+    """
     meter = Meter("hashing", sum(file.size for file in sources), len(sources), progress)
+    begun_ns = time.time_ns()
+    known = index.find(sources) if index else {}
+    meter.advance(sum(file.size for file in sources if file.path in known), files=len(known))
 
     def hash_batch(batch: list[SourceFile]) -> list[Hashed]:
-        hashed = [(source, _hash_one(source)) for source in batch]
+        hashed = [_hash_one(source) for source in batch]
         meter.advance(sum(file.size for _, file in hashed), files=len(hashed))
         return hashed
 
-    return [
-        item for batch in run_all(hash_batch, _batches(sources), workers=WORKERS) for item in batch
+    unknown = [source for source in sources if source.path not in known]
+    batches = run_all(hash_batch, _batches(unknown), workers=WORKERS)
+    read = iter([item for batch in batches for item in batch])
+    hashed = [
+        (source, _file(source, known[source.path])) if source.path in known else next(read)
+        for source in sources
     ]
+    if index and unknown:
+        index.record(((source, file.sha256) for source, file in hashed), begun_ns=begun_ns)
+    return hashed
 
 
-def _hash_one(source: SourceFile) -> FileInfo:
-    digest = digest_file(source.location)
-    return FileInfo(source.path, digest.size, digest.sha256, media_type(source.path), ())
+def _hash_one(source: SourceFile) -> Hashed:
+    status, sha256 = digest_and_status(source.location)
+    now = SourceFile.of(source.path, source.location, status)
+    return now, _file(now, sha256)
+
+
+def _file(source: SourceFile, sha256: str) -> FileInfo:
+    return FileInfo(source.path, source.size, sha256, media_type(source.path), ())
 
 
 def _batches(sources: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:

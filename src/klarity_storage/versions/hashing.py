@@ -66,7 +66,7 @@ def digest_file(file: str | os.PathLike[str]) -> Digest:
 
 
 def digest_and_status(file: str | os.PathLike[str]) -> tuple[os.stat_result, str]:
-    """A file's SHA-256, and its status, which was the same before and after."""
+    """A file's status before it was read, and the SHA-256 of what was read."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -80,7 +80,7 @@ def digest_and_status(file: str | os.PathLike[str]) -> tuple[os.stat_result, str
             raise
     if not (before.st_size == size == after.st_size and before.st_mtime_ns == after.st_mtime_ns):
         raise source_changed(file)
-    return after, sha256
+    return before, sha256
 
 
 def _read_digest(descriptor: int, size: int) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from klarity_storage.versions.hashing import version_hash
 from klarity_storage.versions.manifest import Manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.scan import scan_tree
+from klarity_storage.versions.stat_index import StatIndex
 from klarity_storage.versions.stored import content_of, find_stored
 from klarity_storage.versions.upload import upload_files
 
@@ -57,6 +58,7 @@ def push_tree(
     description: Description,
     *,
     progress: OnProgress | None = None,
+    stat_index: StatIndex | None = None,
 ) -> VersionInfo:
     """Push a file or folder, and return the version that it is.
 
@@ -68,7 +70,7 @@ def push_tree(
         SourceChangedError: a file changed meanwhile; nothing is committed.
         ForbiddenError: the caller may not write here, or a file cannot be read.
     """
-    files = hash_all(scan_tree(source), progress)
+    files = hash_all(scan_tree(source), progress, stat_index)
     version = version_hash(file for _, file in files)
     known = target.versions(name)
     if known and known[0].version == version:
