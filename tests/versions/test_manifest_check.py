@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pyarrow as pa
@@ -80,3 +82,18 @@ def test_objects_end_where_their_last_extent_ends() -> None:
     rows[0]["extents"][0] |= {"offset": 5, "length": 3}
     rows[1]["extents"][1] |= {"offset": 1, "length": 6}
     assert object_ends(pa.Table.from_pylist(rows, SCHEMA)) == {one: 8, two: 0}
+
+
+def test_a_manifest_is_written_and_read_without_pandas() -> None:
+    """It is installed where data frames are used, and takes half a second to load."""
+    program = """
+import sys
+from klarity_storage.versions.manifest import Extent, FileInfo, Manifest, decode_manifest
+from klarity_storage.versions.manifest_check import object_ends
+file = FileInfo("a", 1, 64 * "0", "x/y", (Extent(64 * "1" + "/a", 0, 1),))
+manifest = decode_manifest(Manifest.of([file]).encode()[1], "it")
+object_ends(manifest.table)
+assert [file] == list(manifest) == [manifest.find("a")]
+assert manifest.version_hash() and manifest.total_bytes == 1 and "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Final
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from klarity_storage.errors import (
     NotFoundError,
 )
 from klarity_storage.layout import Name
+from klarity_storage.versions.arrays import list_array, number_array, text_array
 from klarity_storage.versions.engine_errors import first_line, told_as_ours
 from klarity_storage.versions.hashing import digest_bytes
 
@@ -81,23 +81,22 @@ class Manifest:
         """The manifest that lists these files."""
         rows = sorted(files, key=lambda file: file.path)  # UTF-8 sorts as its code points do
         parts = [part for row in rows for part in row.extents]
-        borders = accumulate((len(row.extents) for row in rows), initial=0)
         extents = pa.StructArray.from_arrays(
             [
-                pa.array([part.object for part in parts], pa.string()),
-                pa.array([part.offset for part in parts], pa.int64()),
-                pa.array([part.length for part in parts], pa.int64()),
+                text_array(part.object for part in parts),
+                number_array(part.offset for part in parts),
+                number_array(part.length for part in parts),
             ],
             fields=_EXTENT,
         )
         columns = [
-            [row.path for row in rows],
-            [row.size for row in rows],
-            [row.sha256 for row in rows],
-            [row.media_type for row in rows],
-            pa.ListArray.from_arrays(pa.array(borders, pa.int32()), extents),
+            text_array(row.path for row in rows),
+            number_array(row.size for row in rows),
+            text_array(row.sha256 for row in rows),
+            text_array(row.media_type for row in rows),
+            list_array(extents, (len(row.extents) for row in rows), SCHEMA.field("extents").type),
         ]
-        return cls(pa.table(columns, schema=SCHEMA))
+        return cls(pa.Table.from_arrays(columns, schema=SCHEMA))
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -114,7 +113,7 @@ class Manifest:
     @property
     def total_bytes(self) -> int:
         """The sum of the files' sizes."""
-        return int(self._table["size"].to_numpy().sum())
+        return sum(self._table["size"].to_pylist())
 
     def paths(self) -> Iterator[str]:
         """The paths alone, in order."""
@@ -123,7 +122,7 @@ class Manifest:
 
     def find(self, path: str) -> FileInfo:
         """One file, or FileMissingError."""
-        at = self._table["path"].index(pa.scalar(path)).as_py()
+        at = self._table["path"].index(text_array([path])[0]).as_py()
         if at < 0:
             raise FileMissingError(
                 f"The version has no file {path!r}.", hint="ks ls REF lists its files."
@@ -168,8 +167,9 @@ def decode_manifest(data: bytes, what: str) -> Manifest:
             cannot be stored, or extents that do not add up or leave the name.
     """
     try:
+        # not by `pq.read_table`, which loads pandas where that is installed; and
         # without Arrow's own threads: a program that ends soon after them may abort (pyarrow 26)
-        table = pq.read_table(pa.BufferReader(data), use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
         if not table.schema.equals(SCHEMA):
             table = table.select(SCHEMA.names).cast(SCHEMA)
         table.validate(full=True)

@@ -20,6 +20,7 @@ from klarity_storage.layout import (
     check_object,
     check_path,
 )
+from klarity_storage.versions.arrays import number_array, text_array
 
 _HASH: Final = "[0-9a-f]{64}"
 _BAD_ANYWHERE: Final = r"[\x00-\x1f\x7f-\x{9f}\\]|//|/$|/\.{1,2}(?:/|$)"
@@ -28,6 +29,11 @@ _BAD_PATH: Final = rf"^$|^/|^\.{{1,2}}(?:/|$)|^{RESERVED_SEGMENT}(?:/|$)|{_BAD_A
 _GOOD_OBJECT: Final = rf"^{_HASH}/[^/]"
 _BAD_OBJECT: Final = rf"^{_HASH}/{RESERVED_SEGMENT}(?:/|$)|{_BAD_ANYWHERE}"
 _PARENT: Final = r"/?[^/]*$"
+
+_ZERO: Final = number_array([0])
+_EMPTY: Final = text_array([""])[0]
+_LONGEST: Final = number_array([MAX_SEGMENT_BYTES])[0]
+_LONGEST_OBJECT: Final = number_array([64 + len("/") + MAX_SEGMENT_BYTES])[0]
 
 
 def check_rows(table: pa.Table) -> None:
@@ -44,7 +50,7 @@ def check_rows(table: pa.Table) -> None:
     paths = table["path"]
     suspects = pc.or_(
         pc.match_substring_regex(paths, _BAD_PATH),
-        pc.greater(pc.binary_length(paths), MAX_SEGMENT_BYTES),
+        pc.greater(pc.binary_length(paths), _LONGEST),
     )
     _check_each(paths, suspects, check_path)
     _check_order(paths)
@@ -60,11 +66,9 @@ def object_ends(table: pa.Table) -> dict[str, int]:
     ends: dict[str, int] = {}
     for batch in table.to_batches():
         keys, offsets, lengths = batch["extents"].flatten().flatten()
-        parts = pa.table([keys, pc.add(offsets, lengths)], names=["key", "end"])
-        # without Arrow's own threads: a program that ends soon after them may abort (pyarrow 26)
-        found = parts.group_by("key", use_threads=False).aggregate([("end", "max")])
-        for key, last in zip(found["key"].to_pylist(), found["end_max"].to_pylist(), strict=True):
-            ends[key] = max(last, ends.get(key, 0))
+        last = pc.add(offsets, lengths)  # not `group_by`, which loads pandas where it is installed
+        for key, end in zip(keys.to_pylist(), last.to_pylist(), strict=True):
+            ends[key] = max(end, ends.get(key, 0))
     return ends
 
 
@@ -76,8 +80,8 @@ def _check_each(
 
 
 def _check_order(paths: pa.ChunkedArray) -> None:
-    at = pc.index(pc.less_equal(paths[1:], paths[:-1]), value=True).as_py()
-    if at >= 0:
+    at = _first(pc.less_equal(paths[1:], paths[:-1]))
+    if at is not None:
         raise InvalidManifestError(f"{paths[at + 1].as_py()!r} is out of order or listed twice.")
 
 
@@ -86,11 +90,11 @@ def _check_folders(paths: pa.ChunkedArray) -> None:
     depth = pc.unique(paths)
     while True:
         above = pc.replace_substring_regex(depth, _PARENT, "", max_replacements=1)
-        depth = pc.unique(above.filter(pc.not_equal(above, "")))
+        depth = pc.unique(above.filter(pc.not_equal(above, _EMPTY)))
         if not len(depth):
             return
-        at = pc.index(pc.is_in(paths, value_set=depth), value=True).as_py()
-        if at >= 0:
+        at = _first(pc.is_in(paths, value_set=depth))
+        if at is not None:
             raise InvalidManifestError(f"{paths[at].as_py()!r} is a file and a folder.")
 
 
@@ -103,16 +107,16 @@ def _check_extents(batch: pa.RecordBatch) -> None:
     offsets, lengths = extents.field("offset"), extents.field("length")
     # an end beyond all numbers wraps around
     bad = reduce(
-        pc.or_, (pc.less(each, 0) for each in (offsets, lengths, pc.add(offsets, lengths)))
+        pc.or_, (pc.less(each, _ZERO[0]) for each in (offsets, lengths, pc.add(offsets, lengths)))
     )
-    at = pc.index(bad, value=True).as_py()
-    if at >= 0:
+    at = _first(bad)
+    if at is not None:
         path = batch["path"][pc.list_parent_indices(lists)[at].as_py()].as_py()
         raise InvalidManifestError(f"{path!r} has an extent that is no range.")
     sizes = batch["size"]
     totals = _totals(lists, lengths)
-    at = pc.index(pc.not_equal(totals, sizes), value=True).as_py()
-    if at >= 0:
+    at = _first(pc.not_equal(totals, sizes))
+    if at is not None:
         raise InvalidManifestError(
             f"{batch['path'][at].as_py()!r} has {sizes[at].as_py()} bytes, "
             f"but its extents have {totals[at].as_py()}."
@@ -120,23 +124,28 @@ def _check_extents(batch: pa.RecordBatch) -> None:
 
 
 def _check_objects(objects: pa.Array) -> None:
-    folder = 64 + len("/")
     suspects = pc.or_(
         pc.or_(
             pc.match_substring_regex(objects, _BAD_OBJECT),
             pc.invert(pc.match_substring_regex(objects, _GOOD_OBJECT)),
         ),
-        pc.greater(pc.binary_length(objects), folder + MAX_SEGMENT_BYTES),
+        pc.greater(pc.binary_length(objects), _LONGEST_OBJECT),
     )
     _check_each(objects, suspects, check_object)
 
 
 def _totals(lists: pa.ListArray, lengths: pa.Array) -> pa.Array:
     """The sum of each list, by the differences of a running sum."""
-    zero = pa.array([0], pa.int64())
     try:
-        running = pa.concat_arrays([zero, pc.cumulative_sum_checked(lengths)])
+        running = pc.cumulative_sum_checked(lengths)
     except pa.ArrowInvalid:
         raise InvalidManifestError("its extents have more bytes than can be.") from None
     borders = pc.subtract(lists.offsets, lists.offsets[0])
-    return pc.subtract(running.take(borders[1:]), running.take(borders[:-1]))
+    sums = pa.concat_arrays([_ZERO, running]).take(borders)
+    return pc.subtract(sums[1:], sums[:-1])
+
+
+def _first(mask: pa.Array | pa.ChunkedArray) -> int | None:
+    """Where a mask holds first."""
+    at = pc.indices_nonzero(mask)
+    return at[0].as_py() if len(at) else None
