@@ -155,6 +155,17 @@ def test_a_pack_is_an_object() -> None:
     assert check_object(f"{HASH}/_ks/pack-{HASH}.bin") == f"{HASH}/_ks/pack-{HASH}.bin"
 
 
+@pytest.mark.parametrize("kind", ["added", "chunks"])
+def test_a_companion_of_a_manifest_is_no_object(kind: str) -> None:
+    key = Name("s", Kind.MODELS, "n").companion_key(HASH, f"{kind}-{HASH}.parquet")
+    assert key == f"s/models/n/{HASH}/_ks/{kind}-{HASH}.parquet"
+    with pytest.raises(ks.InvalidPathError):
+        check_object(key.removeprefix("s/models/n/"))
+    for other in (f"{kind}-x.parquet", f"manifest-{HASH}.parquet", f"../{kind}-{HASH}.parquet"):
+        with pytest.raises(ks.InvalidReferenceError):
+            Name("s", Kind.MODELS, "n").companion_key(HASH, other)
+
+
 @given(st.integers(0, 10**20 - 1))
 def test_a_log_key_is_read_as_it_is_written(number: int) -> None:
     assert parse_log_key(Name("s", Kind.MODELS, "n").log_key(number)) == number

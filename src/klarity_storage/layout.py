@@ -5,6 +5,8 @@ Everything in the bucket lies under one of these prefixes, and every prefix ends
 
     <space>/<kind>/<name>/_log/<20 digits>.json
     <space>/<kind>/<name>/<version hash>/_ks/manifest-<sha256>.parquet
+    <space>/<kind>/<name>/<version hash>/_ks/added-<sha256>.parquet
+    <space>/<kind>/<name>/<version hash>/_ks/chunks-<sha256>.parquet
     <space>/<kind>/<name>/<version hash>/<path>
     <space>/tables/<table>/…
     <space>/raw_binary/<table>/<row index>/…
@@ -41,6 +43,7 @@ _HASH_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_HASH_PREFIX},64}}")
 _LOG_KEY = re.compile(r"(?:^|/)_log/([0-9]{20})\.json$")
 _PACK = re.compile(rf"{RESERVED_SEGMENT}/pack-[0-9a-f]{{64}}\.bin")
 _MANIFEST = re.compile(r"manifest-[0-9a-f]{64}\.parquet")
+_COMPANION = re.compile(r"(?:added|chunks)-[0-9a-f]{64}\.parquet")
 
 
 class Kind(StrEnum):
@@ -106,6 +109,14 @@ class Name:
                 f"{manifest!r} is not the name of a manifest (manifest-<sha256>.parquet)."
             )
         return f"{self.version_prefix(version)}{RESERVED_SEGMENT}/{manifest}"
+
+    def companion_key(self, version: str, companion: str) -> str:
+        """The key of what only later pushes read, by its file name; no extent may name it."""
+        if not _COMPANION.fullmatch(companion):
+            raise InvalidReferenceError(
+                f"{companion!r} is neither added-<sha256>.parquet nor chunks-<sha256>.parquet."
+            )
+        return f"{self.version_prefix(version)}{RESERVED_SEGMENT}/{companion}"
 
 
 @dataclass(frozen=True, slots=True)

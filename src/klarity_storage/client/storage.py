@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from klarity_storage.cache.indexes import index_file
 from klarity_storage.client.admin import Admin
 from klarity_storage.client.backend import Backend
 from klarity_storage.client.credentials import Credentials
@@ -152,7 +153,10 @@ class Storage:
             lineage=[self._pinned(reference) for reference in lineage],
             metadata=metadata or {},
         )
-        info = push_tree(self._backend, name, Path(source), description, progress=progress)
+        index = index_file(self._backend.location, str(name))
+        info = push_tree(
+            self._backend, name, Path(source), description, progress=progress, index=index
+        )
         return Version(self._backend, info)
 
     def get_version(self, ref: str) -> Version:
