@@ -13,6 +13,7 @@ from obstore.store import ObjectStore
 from klarity_storage.errors import StorageError
 from klarity_storage.layout import Name
 from klarity_storage.protocol.versions import CommitRequest, VersionInfo
+from klarity_storage.versions.chunks import listing_chunks, upload_changed
 from klarity_storage.versions.content_index import LISTED_FROM, write_added
 from klarity_storage.versions.digests import Hashed, hash_all
 from klarity_storage.versions.engine_errors import told_as_ours
@@ -138,7 +139,16 @@ def _upload(
     store = target.writing_store(name, version)
     fresh = {content_of(item[1]): item for item in reversed(files)}  # each content once
     new = [item for content, item in fresh.items() if content not in placed]
-    placed |= upload_files(store, name, version, new[::-1], progress)
+    changed: Placed = {}
+    if reading and latest:
+        changed = upload_changed(
+            reading, store, name, version, known=known, latest=latest, new=new, progress=progress
+        )
+    placed |= changed
+    whole = [item for item in new[::-1] if content_of(item[1]) not in changed]
+    if whole or not changed:  # a phase of nothing behind one of something would be told last
+        with listing_chunks(store, name, version, whole):
+            placed |= upload_files(store, name, version, whole, progress)
     manifest = Manifest.of(replace(file, extents=placed[content_of(file)]) for _, file in files)
     file_name, data = manifest.encode()
     if base and latest and len(manifest) >= LISTED_FROM:
