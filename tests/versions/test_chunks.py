@@ -207,6 +207,17 @@ def test_boundaries(
     assert stored_bytes(bucket, version).get("pack", 0) <= most
 
 
+def test_a_short_range_between_new_ones_is_uploaded_again(plant: PlantTree, fine: None) -> None:
+    store = MemoryStore()
+    storage = Storage(LocalBackend(store), "the test")
+    first = storage.push("vision/models/net", plant({"w": OLD}))
+    new = OLD[:80_000] + b"1" + OLD[80_000:83_000] + b"2" + OLD[83_000:]
+    version = storage.push("vision/models/net", plant({"w": new}))
+    extents = files_of(store, version)["w"].extents
+    assert [e.object[:64] for e in extents] == [first.hash, version.hash, first.hash]
+    assert extents[1].length >= 3_000
+
+
 def test_new_ranges_are_laid_into_bounded_packs(plant: PlantTree, fine: None) -> None:
     store = MemoryStore()
     storage = Storage(LocalBackend(store), "the test")
