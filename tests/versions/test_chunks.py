@@ -202,8 +202,10 @@ def test_boundaries(
 ) -> None:
     storage.push(f"{space}/models/net", plant(before, "before"))
     version = storage.push(f"{space}/models/net", plant(after, "after"))
+    files = files_of(bucket, version)
     for path, data in after.items():
         assert version.open(path).read() == data
+        assert len(files[path].extents) <= 6
     assert stored_bytes(bucket, version).get("pack", 0) <= most
 
 
