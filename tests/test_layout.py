@@ -155,15 +155,19 @@ def test_a_pack_is_an_object() -> None:
     assert check_object(f"{HASH}/_ks/pack-{HASH}.bin") == f"{HASH}/_ks/pack-{HASH}.bin"
 
 
-@pytest.mark.parametrize("kind", ["added", "chunks"])
-def test_a_companion_of_a_manifest_is_no_object(kind: str) -> None:
-    key = Name("s", Kind.MODELS, "n").companion_key(HASH, f"{kind}-{HASH}.parquet")
-    assert key == f"s/models/n/{HASH}/_ks/{kind}-{HASH}.parquet"
-    with pytest.raises(ks.InvalidPathError):
-        check_object(key.removeprefix("s/models/n/"))
-    for other in (f"{kind}-x.parquet", f"manifest-{HASH}.parquet", f"../{kind}-{HASH}.parquet"):
-        with pytest.raises(ks.InvalidReferenceError):
-            Name("s", Kind.MODELS, "n").companion_key(HASH, other)
+def test_what_only_later_pushes_read_is_no_object() -> None:
+    name = Name("s", Kind.MODELS, "manifest-x")
+    added = name.added_key(HASH, f"manifest-{HASH}.parquet")
+    chunks = name.chunks_key(HASH, HASH)
+    assert added == f"{name}/{HASH}/_ks/added-{HASH}.parquet"
+    assert chunks == f"{name}/{HASH}/_ks/chunks-{HASH}.parquet"
+    for key in (added, chunks):
+        with pytest.raises(ks.InvalidPathError):
+            check_object(key.removeprefix(name.prefix))
+    with pytest.raises(ks.InvalidReferenceError):
+        name.added_key(HASH, f"added-{HASH}.parquet")
+    with pytest.raises(ks.InvalidReferenceError):
+        name.chunks_key(HASH, "x")
 
 
 @given(st.integers(0, 10**20 - 1))

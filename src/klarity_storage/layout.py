@@ -43,7 +43,6 @@ _HASH_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_HASH_PREFIX},64}}")
 _LOG_KEY = re.compile(r"(?:^|/)_log/([0-9]{20})\.json$")
 _PACK = re.compile(rf"{RESERVED_SEGMENT}/pack-[0-9a-f]{{64}}\.bin")
 _MANIFEST = re.compile(r"manifest-[0-9a-f]{64}\.parquet")
-_COMPANION = re.compile(r"(?:added|chunks)-[0-9a-f]{64}\.parquet")
 
 
 class Kind(StrEnum):
@@ -110,13 +109,16 @@ class Name:
             )
         return f"{self.version_prefix(version)}{RESERVED_SEGMENT}/{manifest}"
 
-    def companion_key(self, version: str, companion: str) -> str:
-        """The key of what only later pushes read, by its file name; no extent may name it."""
-        if not _COMPANION.fullmatch(companion):
-            raise InvalidReferenceError(
-                f"{companion!r} is neither added-<sha256>.parquet nor chunks-<sha256>.parquet."
-            )
-        return f"{self.version_prefix(version)}{RESERVED_SEGMENT}/{companion}"
+    def added_key(self, version: str, manifest: str) -> str:
+        """The key of the list of what a version adds: it lies beside the manifest."""
+        folder, _, file = self.manifest_key(version, manifest).rpartition("/")
+        return f"{folder}/{file.replace('manifest-', 'added-')}"
+
+    def chunks_key(self, version: str, sha256: str) -> str:
+        """The key of the list of a file's chunks in a version's folder."""
+        return (
+            f"{self.version_prefix(version)}{RESERVED_SEGMENT}/chunks-{check_hash(sha256)}.parquet"
+        )
 
 
 @dataclass(frozen=True, slots=True)

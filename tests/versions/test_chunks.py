@@ -252,7 +252,7 @@ def test_a_list_that_cannot_be_used_costs_only_an_upload(
     first = storage.push("vision/models/net", plant({"w": OLD}))
     file = files_of(store, first)["w"]
     name = Name("vision", Kind.MODELS, "net")
-    key = name.companion_key(first.hash, f"chunks-{file.sha256}.parquet")
+    key = name.chunks_key(first.hash, file.sha256)
     data = bytes(store.get(key).bytes())
     if damage == "gone":
         store.delete(key)

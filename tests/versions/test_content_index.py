@@ -17,7 +17,6 @@ from obstore.store import MemoryStore, ObjectStore
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.versions import VersionInfo
 from klarity_storage.versions.content_index import (
-    added_name,
     content_hints,
     hinted_versions,
     write_added,
@@ -109,7 +108,7 @@ def test_only_what_is_new_is_read_and_of_it_only_the_list(tmp_path: Path) -> Non
     assert sum("/manifest-" in key for key in keys) == 1  # the first version has no list
     keys.clear()
     assert hinted_versions(watched, NAME, known, content_hints([digest(68)]), index)
-    assert keys == [NAME.companion_key(known[0].version, added_name(known[0].manifest))]
+    assert keys == [NAME.added_key(known[0].version, known[0].manifest)]
     keys.clear()
     hinted_versions(watched, NAME, known, [1], index)
     assert keys == []
@@ -175,7 +174,7 @@ def test_a_list_that_lies_costs_only_time(tmp_path: Path) -> None:
     found = find_stored(store, NAME, known, None, wanted({1, 2, 4, 7}), tmp_path / "index")
     assert {sha for sha, _ in found} >= {digest(1), digest(2), digest(4)}
     assert digest(7) not in {sha for sha, _ in found}
-    key = NAME.companion_key(middle.version, added_name(middle.manifest))
+    key = NAME.added_key(middle.version, middle.manifest)
     for garbage in (b"", b"PAR1", bytes(store.get(key).bytes())[:-30]):
         store.put(key, garbage)
         assert len(find_stored(store, NAME, known, None, wanted({1, 2, 3, 4}), None)) == 4

@@ -118,7 +118,7 @@ def write_chunks(
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", use_dictionary=False, write_page_checksum=True)
     with told_as_ours(f"the chunks of {file.path!r}"):
-        store.put(_key(name, version, file), sink.getvalue().to_pybytes())
+        store.put(name.chunks_key(version, file.sha256), sink.getvalue().to_pybytes())
 
 
 def load_chunks(
@@ -131,7 +131,7 @@ def load_chunks(
     for folder in folders:
         try:
             with told_as_ours(f"the chunks of {file.path!r}"):
-                data = bytes(store.get(_key(name, folder, file)).bytes())
+                data = bytes(store.get(name.chunks_key(folder, file.sha256)).bytes())
         except NotFoundError:
             continue
         return _decode(data, file)
@@ -155,7 +155,3 @@ def _decode(data: bytes, file: FileInfo) -> list[Chunk] | None:
 def _how() -> bytes:
     """How chunks are cut: lists that were cut otherwise have no chunk in common."""
     return f"fastcdc-2020 average={AVERAGE} normalized=1 seed=0".encode()
-
-
-def _key(name: Name, version: str, file: FileInfo) -> str:
-    return name.companion_key(version, f"chunks-{file.sha256}.parquet")

@@ -199,8 +199,9 @@ def _earlier_files(latest: Manifest, files: list[Hashed]) -> dict[str, FileInfo]
 def _load_earlier(
     store: ObjectStore, name: Name, known: list[VersionInfo], files: dict[str, FileInfo]
 ) -> Earlier:
-    order = list(dict.fromkeys(info.version for info in known))
-    age = {version: at for at, version in enumerate(order)}
+    # a folder may stand before a manifest's file name: then that is the version's
+    order = list(dict.fromkeys(i.manifest.rpartition("/")[0] or i.version for i in known))
+    age = {folder: at for at, folder in enumerate(order)}
     earlier = Earlier()
     for file in files.values():
         folders = {extent.object.partition("/")[0] for extent in file.extents}

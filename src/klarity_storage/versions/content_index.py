@@ -66,11 +66,6 @@ def content_hints(digests: Iterable[str]) -> array[int]:
     return hints
 
 
-def added_name(manifest: str) -> str:
-    """The file name of the list that belongs to a manifest."""
-    return manifest.replace("manifest-", "added-")
-
-
 def write_added(store: ObjectStore, name: Name, version: str, manifest: str, added: Added) -> None:
     """Lay the list of what a version adds beside its manifest."""
     table = pa.table({"content": sorted(added.contents)}, schema=_SCHEMA)
@@ -82,7 +77,7 @@ def write_added(store: ObjectStore, name: Name, version: str, manifest: str, add
         use_dictionary=False,
         write_page_checksum=True,
     )
-    key = name.companion_key(version, added_name(manifest))
+    key = name.added_key(version, manifest)
     with told_as_ours(f"the list of what {name}@{version[:12]} adds"):
         store.put(key, sink.getvalue().to_pybytes())
 
@@ -214,7 +209,7 @@ def _fetch_added(store: ObjectStore, name: Name, info: VersionInfo) -> Added | N
     """A version's list, or None when there is none that can be read: its manifest tells as much."""
     try:
         with told_as_ours("a list of what a version adds"):
-            key = name.companion_key(info.version, added_name(info.manifest))
+            key = name.added_key(info.version, info.manifest)
             data = bytes(store.get(key).bytes())
         table = pq.read_table(
             pa.BufferReader(data), use_threads=False, page_checksum_verification=True
