@@ -153,9 +153,13 @@ class Storage:
             lineage=[self._pinned(reference) for reference in lineage],
             metadata=metadata or {},
         )
-        index = index_file(self._backend.location, str(name))
         info = push_tree(
-            self._backend, name, Path(source), description, progress=progress, index=index
+            self._backend,
+            name,
+            Path(source),
+            description,
+            progress=progress,
+            content_index=index_file(self._backend.location, str(name)),
         )
         return Version(self._backend, info)
 

@@ -64,7 +64,7 @@ def push_tree(
     description: Description,
     *,
     progress: OnProgress | None = None,
-    index: Path | None = None,
+    content_index: Path | None = None,
 ) -> VersionInfo:
     """Push a file or folder, and return the version that it is.
 
@@ -77,7 +77,7 @@ def push_tree(
         source: the file or folder.
         description: what the commit says.
         progress: called while the push runs.
-        index: the file that keeps which version has which content; None to ask storage each time.
+        content_index: the file that keeps which version has which content; None to ask storage each time.
 
     Raises:
         InvalidPathError: a file name or link cannot be stored.
@@ -92,7 +92,7 @@ def push_tree(
     manifest = _committed_manifest(known, version)
     try:
         manifest = manifest or _upload(
-            target, name, version, files, known, progress=progress, index=index
+            target, name, version, files, known, progress=progress, content_index=content_index
         )
     except StorageError:
         # a folder is closed once its version is committed: perhaps by another push of the same
@@ -126,7 +126,7 @@ def _upload(
     known: list[VersionInfo],
     *,
     progress: OnProgress | None,
-    index: Path | None,
+    content_index: Path | None,
 ) -> str:
     """Upload what is new and the manifest; return the manifest's name."""
     reading = target.reading_store(name) if known else None
@@ -135,7 +135,7 @@ def _upload(
     placed: Placed = {}
     if reading:
         wanted = [file for _, file in files]
-        placed = find_stored(reading, name, known, latest, wanted, index)
+        placed = find_stored(reading, name, known, latest, wanted, content_index)
     store = target.writing_store(name, version)
     fresh = {content_of(item[1]): item for item in reversed(files)}  # each content once
     new = [item for content, item in fresh.items() if content not in placed]
