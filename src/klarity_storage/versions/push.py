@@ -77,7 +77,7 @@ def push_tree(
         source: the file or folder.
         description: what the commit says.
         progress: called while the push runs.
-        content_index: the file that keeps which version has which content; None to ask storage each time.
+        content_index: the file that keeps which version has what; None to ask storage each time.
 
     Raises:
         InvalidPathError: a file name or link cannot be stored.
