@@ -155,6 +155,21 @@ def test_a_pack_is_an_object() -> None:
     assert check_object(f"{HASH}/_ks/pack-{HASH}.bin") == f"{HASH}/_ks/pack-{HASH}.bin"
 
 
+def test_what_only_later_pushes_read_is_no_object() -> None:
+    name = Name("s", Kind.MODELS, "manifest-x")
+    added = name.added_key(HASH, f"manifest-{HASH}.parquet")
+    chunks = name.chunks_key(HASH, HASH)
+    assert added == f"{name}/{HASH}/_ks/added-{HASH}.parquet"
+    assert chunks == f"{name}/{HASH}/_ks/chunks-{HASH}.parquet"
+    for key in (added, chunks):
+        with pytest.raises(ks.InvalidPathError):
+            check_object(key.removeprefix(name.prefix))
+    with pytest.raises(ks.InvalidReferenceError):
+        name.added_key(HASH, f"added-{HASH}.parquet")
+    with pytest.raises(ks.InvalidReferenceError):
+        name.chunks_key(HASH, "x")
+
+
 @given(st.integers(0, 10**20 - 1))
 def test_a_log_key_is_read_as_it_is_written(number: int) -> None:
     assert parse_log_key(Name("s", Kind.MODELS, "n").log_key(number)) == number

@@ -5,6 +5,8 @@ Everything in the bucket lies under one of these prefixes, and every prefix ends
 
     <space>/<kind>/<name>/_log/<20 digits>.json
     <space>/<kind>/<name>/<version hash>/_ks/manifest-<sha256>.parquet
+    <space>/<kind>/<name>/<version hash>/_ks/added-<sha256>.parquet
+    <space>/<kind>/<name>/<version hash>/_ks/chunks-<sha256>.parquet
     <space>/<kind>/<name>/<version hash>/<path>
     <space>/tables/<table>/…
     <space>/raw_binary/<table>/<row index>/…
@@ -106,6 +108,17 @@ class Name:
                 f"{manifest!r} is not the name of a manifest (manifest-<sha256>.parquet)."
             )
         return f"{self.version_prefix(version)}{RESERVED_SEGMENT}/{manifest}"
+
+    def added_key(self, version: str, manifest: str) -> str:
+        """The key of the list of what a version adds: it lies beside the manifest."""
+        folder, _, file = self.manifest_key(version, manifest).rpartition("/")
+        return f"{folder}/{file.replace('manifest-', 'added-')}"
+
+    def chunks_key(self, version: str, sha256: str) -> str:
+        """The key of the list of a file's chunks in a version's folder."""
+        return (
+            f"{self.version_prefix(version)}{RESERVED_SEGMENT}/chunks-{check_hash(sha256)}.parquet"
+        )
 
 
 @dataclass(frozen=True, slots=True)

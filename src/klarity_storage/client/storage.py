@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from klarity_storage.cache.indexes import index_file
 from klarity_storage.cache.trees import cache_folder
 from klarity_storage.client.admin import Admin
 from klarity_storage.client.backend import Backend
@@ -171,6 +172,7 @@ class Storage:
                 description,
                 progress=progress,
                 stat_index=index if trust_stat else None,
+                content_index=index_file(self._backend.location, str(name)),
             )
         except SourceChangedError:
             index.forget()  # perhaps it is the index that is wrong of a file

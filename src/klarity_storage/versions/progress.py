@@ -12,7 +12,7 @@ class Progress:
     """How far one phase of a transfer is."""
 
     phase: str
-    """``hashing``, ``uploading`` or ``downloading``."""
+    """``hashing``, ``comparing``, ``uploading`` or ``downloading``."""
     done_bytes: int
     total_bytes: int
     done_files: int

@@ -13,14 +13,20 @@ from obstore.store import ObjectStore
 from klarity_storage.errors import StorageError
 from klarity_storage.layout import Name
 from klarity_storage.protocol.versions import CommitRequest, VersionInfo
+from klarity_storage.versions.chunks import listing_chunks, upload_changed
+from klarity_storage.versions.content_index import LISTED_FROM, write_added
 from klarity_storage.versions.digests import Hashed, hash_all
 from klarity_storage.versions.engine_errors import told_as_ours
-from klarity_storage.versions.hashing import version_hash
 from klarity_storage.versions.manifest import Manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.scan import scan_tree
-from klarity_storage.versions.stat_index import StatIndex
-from klarity_storage.versions.stored import content_of, find_stored
+from klarity_storage.versions.stored import (
+    Placed,
+    added_to,
+    content_of,
+    find_stored,
+    load_source,
+)
 from klarity_storage.versions.upload import upload_files
 
 
@@ -58,26 +64,36 @@ def push_tree(
     description: Description,
     *,
     progress: OnProgress | None = None,
-    stat_index: StatIndex | None = None,
+    content_index: Path | None = None,
 ) -> VersionInfo:
     """Push a file or folder, and return the version that it is.
 
     Content that is already the latest is not committed again; content of an older version is
-    committed again without an upload; a file that the latest version has is not uploaded.
+    committed again without an upload; a file that any version has is not uploaded.
+
+    Args:
+        target: where it goes.
+        name: what it becomes a version of.
+        source: the file or folder.
+        description: what the commit says.
+        progress: called while the push runs.
+        content_index: the file that keeps which version has what; None to ask storage each time.
 
     Raises:
         InvalidPathError: a file name or link cannot be stored.
         SourceChangedError: a file changed meanwhile; nothing is committed.
         ForbiddenError: the caller may not write here, or a file cannot be read.
     """
-    files = hash_all(scan_tree(source), progress, stat_index)
-    version = version_hash(file for _, file in files)
+    files = hash_all(scan_tree(source), progress)
+    version = Manifest.of(file for _, file in files).version_hash()
     known = target.versions(name)
     if known and known[0].version == version:
         return known[0]
     manifest = _committed_manifest(known, version)
     try:
-        manifest = manifest or _upload(target, name, version, files, known, progress)
+        manifest = manifest or _upload(
+            target, name, version, files, known, progress=progress, content_index=content_index
+        )
     except StorageError:
         # a folder is closed once its version is committed: perhaps by another push of the same
         manifest = _committed_manifest(target.versions(name), version)
@@ -108,17 +124,35 @@ def _upload(
     version: str,
     files: list[Hashed],
     known: list[VersionInfo],
+    *,
     progress: OnProgress | None,
+    content_index: Path | None,
 ) -> str:
     """Upload what is new and the manifest; return the manifest's name."""
-    placed = find_stored(target.reading_store(name), name, known, files) if known else {}
+    reading = target.reading_store(name) if known else None
+    base = known[0] if known else None
+    latest = load_source(reading, name, base) if reading and base else None
+    placed: Placed = {}
+    if reading:
+        wanted = [file for _, file in files]
+        placed = find_stored(reading, name, known, latest, wanted, content_index)
     store = target.writing_store(name, version)
     fresh = {content_of(item[1]): item for item in reversed(files)}  # each content once
     new = [item for content, item in fresh.items() if content not in placed]
-    placed |= upload_files(store, name, version, new[::-1], progress)
-    manifest, data = Manifest.of(
-        replace(file, extents=placed[content_of(file)]) for _, file in files
-    ).encode()
+    changed: Placed = {}
+    if reading and latest:
+        changed = upload_changed(
+            reading, store, name, version, known=known, latest=latest, new=new, progress=progress
+        )
+    placed |= changed
+    whole = [item for item in new[::-1] if content_of(item[1]) not in changed]
+    if whole or not changed:  # a phase of nothing behind one of something would be told last
+        with listing_chunks(store, name, version, whole):
+            placed |= upload_files(store, name, version, whole, progress)
+    manifest = Manifest.of(replace(file, extents=placed[content_of(file)]) for _, file in files)
+    file_name, data = manifest.encode()
+    if base and latest and len(manifest) >= LISTED_FROM:
+        write_added(store, name, version, file_name, added_to(base, latest, manifest))
     with told_as_ours(f"the manifest of {name}"):
-        store.put(name.manifest_key(version, manifest), data)
-    return manifest
+        store.put(name.manifest_key(version, file_name), data)
+    return file_name
