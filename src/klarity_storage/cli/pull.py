@@ -25,6 +25,7 @@ from klarity_storage.cli._session import Session, pass_session
 @click.argument("destination", metavar="DIRECTORY", type=click.Path(path_type=Path))
 @click.option("--include", "-i", multiple=True, metavar="GLOB", help="Only such paths; repeatable.")
 @click.option("--exclude", "-x", multiple=True, metavar="GLOB", help="No such paths; repeatable.")
+@click.option("--keep", is_flag=True, help="Keep what is fetched in the cache of this machine.")
 @pass_session
 def command(
     session: Session,
@@ -34,6 +35,7 @@ def command(
     destination: Path,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    keep: bool,
 ) -> None:
     """Write the files of a version into a directory.
 
@@ -52,7 +54,12 @@ def command(
     version = session.connect().get_version(str(Reference(parsed.name, parsed.selector)))
     with Transfer(session.out) as transfer:
         folder = version.download(
-            destination, parsed.path, include=include, exclude=exclude, progress=transfer
+            destination,
+            parsed.path,
+            include=include,
+            exclude=exclude,
+            keep=keep,
+            progress=transfer,
         )
     transfer.summary(f"Pulled {reference}")
     session.out.result(version.info, str(folder))

@@ -8,10 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from klarity_storage.cache.files import Cache
+from klarity_storage.cache.source import Source
 from klarity_storage.cache.trees import cached_tree
 from klarity_storage.errors import FileMissingError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.versions import VersionInfo
+from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.manifest import FileInfo, Manifest, load_manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.pull import pull_tree
@@ -89,6 +92,8 @@ class Version:
         *,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        keep: bool = False,
+        link: str | None = None,
         progress: OnProgress | None = None,
     ) -> Path:
         """Write files into a folder, each verified; see ``versions.pull.pull_tree``.
@@ -102,6 +107,10 @@ class Version:
             include: globs on the whole path (``train/*``), of which one must fit; ``*`` stands for
                 any characters, ``/`` among them; see ``versions.select.path_filter``.
             exclude: globs of which none may fit: ``*.tmp``.
+            keep: whether the local cache keeps what is fetched; what it holds is used in any case.
+            link: how files come out of the cache: ``reflink``, ``hard`` (the file is the cache's
+                own and read-only) or ``copy``; ``KS_CACHE_LINK`` without it, or ``auto``: a reflink
+                where the disk can, else a copy.
             progress: called while the files are fetched.
 
         Raises:
@@ -111,13 +120,34 @@ class Version:
         """
         chosen, below = self._chosen(path, include, exclude)
         store = self._backend.reading_store(self.name)
+        with told_as_ours("the local cache"):
+            cache = Cache.open(make=keep)
+            source: Source[FileInfo] | None = Source(cache, link=link, keep=keep) if cache else None
         return pull_tree(
-            store, self.name, chosen, Path(destination), below=below, progress=progress
+            store,
+            self.name,
+            chosen,
+            Path(destination),
+            below=below,
+            source=source,
+            progress=progress,
         )
 
     def path(self) -> Path:
-        """A local folder that holds all files, read-only, fetched once (see ``KS_CACHE``)."""
-        return cached_tree(self.hash, self.download)
+        """A local folder that holds all files, read-only, fetched once (see ``KS_CACHE``).
+
+        The files are those of the local cache: reflinks or hard links where the disk can, and
+        copies elsewhere. The folder stays at least as long as this process.
+        """
+        with told_as_ours("the local cache"):
+            cache = Cache.open(make=True)
+            source: Source[FileInfo] = Source(cache, shared=True, keep=True)
+            store = self._backend.reading_store(self.name)
+            return cached_tree(
+                cache,
+                self.hash,
+                lambda folder: pull_tree(store, self.name, self._manifest, folder, source=source),
+            )
 
     def open(self, path: str) -> BinaryIO:
         """One file, to read and seek in.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from obstore.store import ObjectStore
 
-from klarity_storage.errors import AlreadyExistsError, InvalidPathError
+from klarity_storage.errors import AlreadyExistsError, IntegrityError, InvalidPathError
 from klarity_storage.layout import Name
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.fetch import Fetch
@@ -21,6 +23,24 @@ from klarity_storage.versions.progress import Meter, OnProgress
 
 COMPARERS = 4
 
+Placed = tuple[FileInfo, str]
+"""A file, and the path that it gets."""
+
+
+class Source(Protocol):
+    """Where files may come from, and be kept: a cache."""
+
+    def give(
+        self, wanted: Sequence[Placed], partial: str, given: Callable[[FileInfo], None]
+    ) -> list[Placed]:
+        """Write what it has to its paths, and return what it does not have."""
+
+    def keeps(self, size: int) -> bool:
+        """Whether it takes so many bytes."""
+
+    def fill(self, files: Sequence[FileInfo], fetch: Callable[[str, list[Placed]], None]) -> None:
+        """Fetch files into it, with a folder for what is not whole yet."""
+
 
 def pull_tree(
     store: ObjectStore,
@@ -29,6 +49,7 @@ def pull_tree(
     destination: Path,
     *,
     below: str = "",
+    source: Source | None = None,
     progress: OnProgress | None = None,
 ) -> Path:
     """Write files of a version below ``destination``, verified.
@@ -42,6 +63,7 @@ def pull_tree(
         files: which files; a manifest is all of them.
         destination: a folder, made when it is not there.
         below: what to leave away at the beginning of each path: ``train/``.
+        source: a cache, whose files need not be fetched.
         progress: called while the pull runs.
 
     Returns:
@@ -68,10 +90,40 @@ def pull_tree(
         _make(root, folders)
         partial = tempfile.mkdtemp(prefix=".ks-pull-", dir=root)
     try:
+        if source:
+            with told_as_ours(f"the folder {str(destination)!r}, out of the local cache"):
+                missing = source.give(missing, partial, lambda f: meter.advance(f.size, files=1))
+                missing = _fill(store, name, missing, source, partial, meter)
         Fetch(store, name, partial, meter).all(missing)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return destination
+
+
+def _fill(
+    store: ObjectStore,
+    name: Name,
+    missing: list[Placed],
+    source: Source,
+    partial: str,
+    meter: Meter,
+) -> list[Placed]:
+    """Fetch through the cache, if it keeps so much; what is left is fetched without it."""
+    contents = {file.sha256: file for file, _ in missing}
+    if not missing or not source.keeps(sum(file.size for file in contents.values())):
+        return missing
+
+    def fetch(folder: str, files: list[Placed]) -> None:
+        Fetch(store, name, folder, meter).all(files)
+
+    with contextlib.suppress(IntegrityError):  # fetched again by itself, and told then
+        source.fill(list(contents.values()), fetch)
+    seen: set[int] = {id(file) for file in contents.values()}
+    return source.give(
+        missing,
+        partial,
+        lambda file: None if id(file) in seen else meter.advance(file.size, files=1),
+    )
 
 
 def _check_inside(root: str, folders: Sequence[str]) -> None:
@@ -95,7 +147,7 @@ def _make(root: str, folders: Sequence[str]) -> None:
             ) from error
 
 
-def _missing(wanted: list[tuple[FileInfo, str]]) -> list[tuple[FileInfo, str]]:
+def _missing(wanted: list[Placed]) -> list[Placed]:
     """The files that are not there yet; those that are there must be the same."""
     there = [item for item in wanted if os.path.lexists(item[1])]
     with ThreadPoolExecutor(COMPARERS, "ks-compare") as pool:
@@ -105,7 +157,7 @@ def _missing(wanted: list[tuple[FileInfo, str]]) -> list[tuple[FileInfo, str]]:
     return [item for item in wanted if item[1] not in found]
 
 
-def _check_same(item: tuple[FileInfo, str]) -> None:
+def _check_same(item: Placed) -> None:
     file, target = item
     place = Path(target)
     if (
