@@ -18,7 +18,7 @@ from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.manifest import FileInfo, Manifest, load_manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.pull import pull_tree
-from klarity_storage.versions.read import open_file
+from klarity_storage.versions.read import open_file, read_range
 from klarity_storage.versions.select import Folder, files_at, list_folder, path_filter
 
 if TYPE_CHECKING:
@@ -70,6 +70,10 @@ class Version:
             FileMissingError: there is nothing at that path.
         """
         return list(files_at(self._manifest, below))
+
+    def file(self, path: str) -> FileInfo:
+        """One of its files, or FileMissingError."""
+        return self._manifest.find(path)
 
     def folder(self, path: str = "") -> Folder:
         """What stands directly in a folder: its folders and its files; the top without a path.
@@ -163,6 +167,17 @@ class Version:
         """
         file = self._manifest.find(path)
         return open_file(self._backend.reading_store(self.name), self.name, file)
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """The bytes of a file from one offset to another, not verified: its digest is of the whole.
+
+        Raises:
+            FileMissingError: there is no such file.
+            IntegrityError: an object is missing or too short.
+        """
+        return read_range(
+            self._backend.reading_store(self.name), self.name, self.file(path), start, end
+        )
 
     def _chosen(
         self, path: str | None, include: Sequence[str], exclude: Sequence[str]
