@@ -144,36 +144,31 @@ class Cache:
 
         def appear(item: tuple[File, str]) -> bool:
             file, target = item
-            sha256 = file.sha256
-            if (known := held.get(sha256)) is None:
+            known = held.get(file.sha256)
+            if known is None:
                 return False
             if not self._is_whole(known):
-                damaged.add(sha256)
+                damaged.add(file.sha256)
                 return False
             try:
-                linker.link(
-                    f"{self._objects}/{sha256[:2]}/{sha256}",
-                    target,
-                    f"{partial}/c{next(numbers)}",
-                    known.size,
-                )
+                linker.link(self._path(known), target, f"{partial}/c{next(numbers)}", known.size)
             except FileNotFoundError:
                 return False  # another process has just made room
             given(file)
             return True
 
-        slices = [wanted[at : at + _SLICE] for at in range(0, len(wanted), _SLICE)]
-        with ThreadPoolExecutor(WORKERS, "ks-cache") as pool:
-            found = list(chain(*pool.map(lambda items: [appear(item) for item in items], slices)))
+        left = _refused(appear, wanted)
         if self.writable:
             self.remove(damaged)
             self.index.touch(held.keys() - damaged)
-        return [item for item, there in zip(wanted, found, strict=True) if not there]
+        return left
+
+    def _path(self, known: Held) -> str:
+        return f"{self._objects}/{known.sha256[:2]}/{known.sha256}"
 
     def _is_whole(self, known: Held) -> bool:
-        path = f"{self.folder}/objects/{known.sha256[:2]}/{known.sha256}"
         try:
-            found = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+            found = os.stat(self._path(known), follow_symlinks=False)  # noqa: PTH116
         except OSError:
             return False
         return (
@@ -213,6 +208,18 @@ def clear(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             (folder / known).rename(away / known)
     shutil.rmtree(away)
+
+
+def _refused(
+    step: Callable[[tuple[File, str]], bool], items: Sequence[tuple[File, str]]
+) -> list[tuple[File, str]]:
+    """The items that a step did not do, in slices: a task for each would cost more than it does."""
+
+    def refused(at: int) -> list[tuple[File, str]]:
+        return [item for item in items[at : at + _SLICE] if not step(item)]
+
+    with ThreadPoolExecutor(WORKERS, "ks-cache") as pool:
+        return list(chain(*pool.map(refused, range(0, len(items), _SLICE))))
 
 
 def _digest(path: str) -> str | None:

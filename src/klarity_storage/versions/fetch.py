@@ -24,6 +24,12 @@ from klarity_storage.versions.workers import run_all
 RUNS: Final = 8
 """Runs that are fetched at once, of 4 MiB each at most."""
 
+SMALL: Final = 1024 * 1024
+"""Bytes up to which a run is small: its time is that of the request."""
+
+SMALL_RUNS: Final = 24
+"""Small runs that are fetched at once."""
+
 LARGE: Final = 4
 """Large files that are fetched at once, each in four pieces of 4 MiB at most."""
 
@@ -57,7 +63,10 @@ class Fetch:
         wanted = list(files)
         self._targets = {file.path: target for file, target in wanted}
         runs, alone = plan_runs(file for file, _ in wanted)
-        run_all(self._run, runs, workers=RUNS, stop=self._stop)
+        small = [run for run in runs if run.end - run.start <= SMALL]
+        large = [run for run in runs if run.end - run.start > SMALL]
+        run_all(self._run, small, workers=SMALL_RUNS, stop=self._stop)
+        run_all(self._run, large, workers=RUNS, stop=self._stop)
         with ThreadPoolExecutor(2 * LARGE, "ks-ahead") as pool:
             run_all(lambda file: self._again(file, pool), alone, workers=LARGE, stop=self._stop)
         if self._damaged:
