@@ -21,7 +21,7 @@ from klarity_storage.versions.ranges import Run, plan_runs
 from klarity_storage.versions.read import fetch_range, read_chunks
 from klarity_storage.versions.workers import run_all
 
-RUNS: Final = 8
+RUNS: Final = 6
 """Runs that are fetched at once, of 4 MiB each at most."""
 
 SMALL: Final = 1024 * 1024

@@ -22,7 +22,7 @@ from klarity_storage.versions.seek import SeekableFile
 VERIFIED_SIZE: Final = 32 * 1024 * 1024
 """Files up to this size, in bytes, are fetched whole and verified when they are opened."""
 
-AHEAD: Final = 3
+AHEAD: Final = 2
 """Pieces that are under way while one is written."""
 
 
