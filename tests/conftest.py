@@ -27,7 +27,7 @@ def _alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("KS_CACHE", str(home / "cache"))
-    for variable in ("KS_URL", "KS_TOKEN", "SAFENAI_PROJECT_API"):
+    for variable in ("KS_URL", "KS_TOKEN", "SAFENAI_PROJECT_API", "KS_CACHE_SIZE", "KS_CACHE_LINK"):
         monkeypatch.delenv(variable, raising=False)
 
 

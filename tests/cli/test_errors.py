@@ -122,7 +122,7 @@ def test_control_characters_in_messages_are_written_out(failing: Failing) -> Non
         ("push vision/datasets/cats cats --metadata nonsense", 2, "key=value"),
         ("push vision/datasets/cats cats --tag latest", 2, "cannot be a tag"),
         ("pull vision/datasets/dogs out", 3, "vision/datasets/dogs"),
-        ("pull ks://vision/datasets/cats@latest/train out", 2, "whole versions"),
+        ("pull ks://vision/datasets/dogs@latest/train out", 3, "vision/datasets/dogs"),
         ("ls nowhere", 3, "nowhere"),
         ("ls vision/tables/runs", 2, "no versions"),
         ("log vision/datasets/dogs", 3, "vision/datasets/dogs"),

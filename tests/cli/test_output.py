@@ -9,7 +9,7 @@ import pytest
 from cli.harness import Run, Spawn, document
 from cli.terminal import on_terminal
 from klarity_storage.cli import _format
-from klarity_storage.cli._files import FileList
+from klarity_storage.cli._files import FileList, FolderList
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space, SpaceList
 from klarity_storage.protocol.tables import TableInfo, TableList
@@ -27,6 +27,8 @@ JSON: dict[str, object] = {
     "ls vision/datasets/cats": VersionList,
     "ls vision/datasets/cats@latest": FileList,
     "ls ks://vision/datasets/cats@latest/train --long": FileList,
+    "ls ks://vision/datasets/cats@latest --folder": FolderList,
+    "pull ks://vision/datasets/cats@latest/train out --include *.txt": VersionInfo,
     "log vision/datasets/cats": VersionList,
     "tag add vision/datasets/cats@latest prod": TagInfo,
     "tag ls vision/datasets/cats": TagList,

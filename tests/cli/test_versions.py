@@ -47,6 +47,24 @@ def test_pull_overwrites_nothing(run: Run, cats: str, work: Path) -> None:
     assert [file.name for file in (work / "out").rglob("*.txt")] == ["1 é.txt"]
 
 
+def test_pull_of_one_folder_or_file_writes_what_lies_in_it(run: Run, cats: str, work: Path) -> None:
+    run("pull", f"ks://{cats}@latest/train/", "folder")
+    assert sorted(file.name for file in (work / "folder").iterdir()) == [
+        f"{number} é.txt" for number in range(3)
+    ]
+    assert "1 file, 5 B" in run("pull", f"ks://{cats}@latest/train/1 é.txt", "file").stderr
+    assert (work / "file" / "1 é.txt").read_text() == "cat 1"
+    assert "'trai'" in run("pull", f"ks://{cats}@latest/trai", "none", code=3).stderr
+
+
+def test_pull_by_globs(run: Run, cats: str, work: Path) -> None:
+    run("pull", cats, "out", "-i", "train/*", "-x", "*1 é.txt", "-x", "*2*")
+    assert [str(file.relative_to(work / "out")) for file in (work / "out").rglob("*.txt")] == [
+        "train/0 é.txt"
+    ]
+    run("pull", cats, "none", "--include", "*.png", code=3)
+
+
 def test_ls_goes_from_spaces_down_to_files(run: Run, cats: str) -> None:
     run("table", "push", "vision/tables/runs", "runs.csv")
     assert "vision" in run("ls").stdout
@@ -72,6 +90,17 @@ def test_ls_of_a_folder_of_a_version(run: Run, work: Path) -> None:
     assert paths("train2/x.txt") == ["train2/x.txt"]
     assert len(paths("train/")) == 3
     assert run("ls", "ks://vision/datasets/cats@latest/none").stdout == ""
+
+
+def test_ls_of_one_folder_shows_its_folders_and_files(run: Run, work: Path) -> None:
+    (work / "cats" / "a.txt").write_text("x")
+    run("push", "vision/datasets/cats", "cats")
+    top = "vision/datasets/cats@latest"
+    assert run("ls", "--folder", top, "-q").stdout == "train/\na.txt\n"
+    lines = run("ls", "-dl", top).stdout.splitlines()
+    assert lines[1].split() == ["train/"]
+    assert lines[2].split()[0] == "1"
+    assert len(run("ls", "-d", f"ks://{top}/train", "-q").stdout.splitlines()) == 3
 
 
 def test_log_tells_the_history_newest_first(run: Run, cats: str) -> None:

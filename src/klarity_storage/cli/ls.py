@@ -27,7 +27,11 @@ VERSIONS = (
 )
 FILES = (Column("path", whole=True),)
 FILES_LONG = (
-    Column("size", form=_format.size, right=True),
+    Column(
+        "size",
+        form=lambda size, exact: "" if size is None else _format.size(size, exact),
+        right=True,
+    ),
     Column("sha256", form=_format.digest),
     Column("type", lambda file: file.media_type),
     *FILES,
@@ -43,12 +47,14 @@ FILES_LONG = (
         "ks ls vision/datasets",
         "ks ls vision/datasets/cats",
         "ks ls --long vision/datasets/cats@latest",
+        "ks ls --folder ks://vision/datasets/cats@latest/train",
     ],
 )
 @click.argument("target", required=False)
 @click.option("--long", "-l", is_flag=True, help="Sizes, digests and types of files.")
+@click.option("--folder", "-d", is_flag=True, help="One folder, not what lies in its folders.")
 @pass_session
-def command(session: Session, target: str | None, long: bool) -> None:
+def command(session: Session, /, *, target: str | None, long: bool, folder: bool) -> None:
     """List spaces, names, versions, or the files of a version.
 
     TARGET is nothing, SPACE, SPACE/KIND, SPACE/KIND/NAME, or SPACE/KIND/NAME@VERSION; a version's
@@ -66,7 +72,7 @@ def command(session: Session, target: str | None, long: bool) -> None:
     else:
         reference = Reference.parse(target.rstrip("/"))
         if reference.selector or reference.path:
-            _files(session, reference, long)
+            _files(session, reference, long=long, folder=folder)
         else:
             _versions(session, reference)
 
@@ -119,12 +125,20 @@ def _versions(session: Session, reference: Reference) -> None:
     )
 
 
-def _files(session: Session, reference: Reference, long: bool) -> None:
-    from klarity_storage.cli._files import FileList
+def _files(session: Session, reference: Reference, *, long: bool, folder: bool) -> None:
+    from klarity_storage.cli._files import FileList, FolderList
+    from klarity_storage.errors import FileMissingError
     from klarity_storage.layout import Reference
 
     version = session.connect().get_version(str(Reference(reference.name, reference.selector)))
-    files = FileList.of(version.files(), below=reference.path)
+    files: FileList | FolderList
+    try:
+        if folder:
+            files = FolderList.of(version.folder(reference.path or ""))
+        else:
+            files = FileList.of(version.files(reference.path))
+    except FileMissingError:
+        files = FileList(items=[])
     session.out.listing(
         files,
         FILES_LONG if long else FILES,

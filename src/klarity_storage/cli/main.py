@@ -33,6 +33,7 @@ NOUNS: Final = {
     "pull": Noun("Versions", "Write the files of a version into a directory."),
     "log": Noun("Versions", "Show the history of a name, newest first."),
     "tag": Noun("Versions", "Name versions: add, ls, rm."),
+    "cache": Noun("Versions", "What was fetched once: ls, path, prune, verify, clear."),
     "table": Noun("Tables", "Tables: ls, show, push, query."),
     "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
     "space": Noun("Administration", "Spaces, the units of ownership: create, ls."),

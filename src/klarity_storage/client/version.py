@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from klarity_storage.cache.files import Cache
+from klarity_storage.cache.source import Source
 from klarity_storage.cache.trees import cached_tree
+from klarity_storage.errors import FileMissingError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.versions import VersionInfo
+from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.manifest import FileInfo, Manifest, load_manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.pull import pull_tree
-from klarity_storage.versions.read import open_file
+from klarity_storage.versions.read import open_file, read_range
+from klarity_storage.versions.select import Folder, files_at, list_folder, path_filter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,41 +63,141 @@ class Version:
         """The reference that always means this version: ``vision/datasets/cats@<hash>``."""
         return f"{self.name}@{self.hash}"
 
-    def files(self) -> list[FileInfo]:
-        """Its files, by path."""
-        return list(self._manifest)
+    def files(self, below: str | None = None) -> list[FileInfo]:
+        """Its files, by path: all of them, or those at or below a path.
+
+        Raises:
+            FileMissingError: there is nothing at that path.
+        """
+        return list(files_at(self._manifest, below))
+
+    def file(self, path: str) -> FileInfo:
+        """One of its files, or FileMissingError."""
+        return self._manifest.find(path)
+
+    def folder(self, path: str = "") -> Folder:
+        """What stands directly in a folder: its folders and its files; the top without a path.
+
+        Read from the manifest; the bucket is never listed.
+
+        Raises:
+            FileMissingError: there is no such folder.
+        """
+        return list_folder(self._manifest, path)
 
     def manifest(self) -> pa.Table:
         """Its files as an Arrow table: path, size, sha256, media_type, extents."""
         return self._manifest.table
 
     def download(
-        self, destination: str | os.PathLike[str], *, progress: OnProgress | None = None
+        self,
+        destination: str | os.PathLike[str],
+        path: str | None = None,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        keep: bool = False,
+        link: str | None = None,
+        progress: OnProgress | None = None,
     ) -> Path:
-        """Write all files into a folder, each verified; see ``versions.pull.pull_tree``.
+        """Write files into a folder, each verified; see ``versions.pull.pull_tree``.
 
         Files that are there already with the same content stay. Nothing is overwritten.
 
+        Args:
+            destination: the folder; made when it is not there.
+            path: one file, written by its name, or one folder, whose files are written by their
+                paths in it; everything without it.
+            include: globs on the whole path (``train/*``), of which one must fit; ``*`` stands for
+                any characters, ``/`` among them; see ``versions.select.path_filter``.
+            exclude: globs of which none may fit: ``*.tmp``.
+            keep: whether the local cache keeps what is fetched; what it holds is used in any case.
+            link: how files come out of the cache: ``reflink``, ``hard`` (the file is the cache's
+                own and read-only) or ``copy``; ``KS_CACHE_LINK`` without it, or ``auto``: a reflink
+                where the disk can, else a copy.
+            progress: called while the files are fetched.
+
         Raises:
             AlreadyExistsError: a file is there with other content; nothing is written.
-            IntegrityError: stored bytes are damaged; that file is not written.
+            FileMissingError: nothing fits.
+            IntegrityError: stored bytes are damaged; all other files are written.
         """
+        chosen, below = self._chosen(path, include, exclude)
         store = self._backend.reading_store(self.name)
-        return pull_tree(store, self.name, self._manifest, Path(destination), progress=progress)
+        with told_as_ours("the local cache"):
+            cache = Cache.open(make=keep)
+            source: Source[FileInfo] | None = Source(cache, link=link, keep=keep) if cache else None
+        return pull_tree(
+            store,
+            self.name,
+            chosen,
+            Path(destination),
+            below=below,
+            source=source,
+            progress=progress,
+        )
 
     def path(self) -> Path:
-        """A local folder that holds all files, read-only, fetched once (see ``KS_CACHE``)."""
-        return cached_tree(self.hash, self.download)
+        """A local folder that holds all files, read-only, fetched once (see ``KS_CACHE``).
+
+        The files are those of the local cache: reflinks or hard links where the disk can, and
+        copies elsewhere. The folder stays at least as long as this process.
+        """
+        with told_as_ours("the local cache"):
+            cache = Cache.open(make=True)
+            source: Source[FileInfo] = Source(cache, shared=True, keep=True)
+            store = self._backend.reading_store(self.name)
+            return cached_tree(
+                cache,
+                self.hash,
+                lambda folder: pull_tree(store, self.name, self._manifest, folder, source=source),
+            )
 
     def open(self, path: str) -> BinaryIO:
-        """One file, verified, to read and seek in.
+        """One file, to read and seek in.
+
+        A file of up to 32 MiB is fetched whole and verified before this returns. Of a larger one,
+        only what is read is fetched: reading it from the beginning to the end verifies it before
+        the last block is handed over, but bytes that are read here and there cannot be verified,
+        as the digest is of the whole; ``download`` always verifies.
 
         Raises:
             FileMissingError: there is no such file.
-            IntegrityError: stored bytes are damaged.
+            IntegrityError: stored bytes are damaged; a large file's reading may raise it too.
         """
         file = self._manifest.find(path)
         return open_file(self._backend.reading_store(self.name), self.name, file)
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """The bytes of a file from one offset to another, not verified: its digest is of the whole.
+
+        Raises:
+            FileMissingError: there is no such file.
+            IntegrityError: an object is missing or too short.
+        """
+        return read_range(
+            self._backend.reading_store(self.name), self.name, self.file(path), start, end
+        )
+
+    def _chosen(
+        self, path: str | None, include: Sequence[str], exclude: Sequence[str]
+    ) -> tuple[Manifest | list[FileInfo], str]:
+        """The files to download, and what their paths begin with that is left away."""
+        there = files_at(self._manifest, path)
+        below = ""
+        if path := (path or "").rstrip("/"):
+            is_file = next(there.paths()) == path
+            below = path[: path.rfind("/") + 1] if is_file else f"{path}/"
+        if not include and not exclude:
+            return there, below
+        fits = path_filter(include, exclude)
+        chosen = [file for file in there if fits(file.path)]
+        if not chosen:
+            raise FileMissingError(
+                f"No file of {self.name}@{self.hash[:12]} fits the globs.",
+                hint="They are compared with the whole path: ks ls REF lists the files.",
+            )
+        return chosen, below
 
     @cached_property
     def _manifest(self) -> Manifest:

@@ -2,105 +2,171 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import tempfile
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from obstore.store import ObjectStore
 
-from klarity_storage.errors import AlreadyExistsError, InvalidPathError
+from klarity_storage.errors import AlreadyExistsError, IntegrityError, InvalidPathError
 from klarity_storage.layout import Name
 from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.fetch import Fetch
 from klarity_storage.versions.hashing import digest_file
 from klarity_storage.versions.manifest import FileInfo, Manifest
 from klarity_storage.versions.progress import Meter, OnProgress
-from klarity_storage.versions.read import read_chunks
-from klarity_storage.versions.workers import run_all
 
-WORKERS = 16
+COMPARERS = 4
+
+Placed = tuple[FileInfo, str]
+"""A file, and the path that it gets."""
+
+
+class Source(Protocol):
+    """Where files may come from, and be kept: a cache."""
+
+    def give(
+        self, wanted: Sequence[Placed], partial: str, given: Callable[[FileInfo], None]
+    ) -> list[Placed]:
+        """Write what it has to its paths, and return what it does not have."""
+
+    def keeps(self, size: int) -> bool:
+        """Whether it takes so many bytes."""
+
+    def fill(self, files: Sequence[FileInfo], fetch: Callable[[str, list[Placed]], None]) -> None:
+        """Fetch files into it, with a folder for what is not whole yet."""
 
 
 def pull_tree(
     store: ObjectStore,
     name: Name,
-    manifest: Manifest,
+    files: Collection[FileInfo] | Manifest,
     destination: Path,
     *,
+    below: str = "",
+    source: Source | None = None,
     progress: OnProgress | None = None,
 ) -> Path:
-    """Write every file of a version below ``destination``, verified.
+    """Write files of a version below ``destination``, verified.
 
     Files that are there already with the same content stay, so a pull that was stopped goes on
     where it was. Other files in the folder are left alone.
+
+    Args:
+        store: the bucket.
+        name: whose files.
+        files: which files; a manifest is all of them.
+        destination: a folder, made when it is not there.
+        below: what to leave away at the beginning of each path: ``train/``.
+        source: a cache, whose files need not be fetched.
+        progress: called while the pull runs.
 
     Returns:
         The destination.
 
     Raises:
         AlreadyExistsError: a file is there with other content; nothing is written.
-        IntegrityError: stored bytes are damaged; the file is not written.
+        IntegrityError: stored bytes are damaged; all other files are written.
         InvalidPathError: a link in the destination leads out of it.
         StorageFullError: the disk is full; what is written is whole.
     """
     with told_as_ours(f"the folder {str(destination)!r}"):
         destination.mkdir(parents=True, exist_ok=True)
-        root = destination.resolve()
-    missing = _missing(root, manifest)
-    total = sum(file.size for file in missing)
-    meter = Meter("downloading", total, len(missing), progress)
+        root = os.path.realpath(destination)
+        fresh = not any(destination.iterdir())
+    wanted = [(file, f"{root}/{file.path[len(below) :]}") for file in files]
+    folders = sorted({target.rpartition("/")[0] for _, target in wanted})
+    missing = wanted
+    if not fresh:
+        _check_inside(root, folders)
+        missing = _missing(wanted)
+    meter = Meter("downloading", sum(f.size for f, _ in missing), len(missing), progress)
     with told_as_ours(f"the folder {str(destination)!r}"):
-        partial = Path(tempfile.mkdtemp(prefix=".ks-pull-", dir=root))
+        _make(root, folders)
+        partial = tempfile.mkdtemp(prefix=".ks-pull-", dir=root)
     try:
-        run_all(
-            lambda job: _fetch(store, name, job[1], partial / str(job[0]), root, meter),
-            list(enumerate(missing)),
-            workers=WORKERS,
-        )
+        if source:
+            with told_as_ours(f"the folder {str(destination)!r}, out of the local cache"):
+                missing = source.give(missing, partial, lambda f: meter.advance(f.size, files=1))
+                missing = _fill(store, name, missing, source, partial, meter)
+        Fetch(store, name, partial, meter).all(missing)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return destination
 
 
-def _missing(root: Path, manifest: Manifest) -> list[FileInfo]:
+def _fill(
+    store: ObjectStore,
+    name: Name,
+    missing: list[Placed],
+    source: Source,
+    partial: str,
+    meter: Meter,
+) -> list[Placed]:
+    """Fetch through the cache, if it keeps so much; what is left is fetched without it."""
+    contents = {file.sha256: file for file, _ in missing}
+    if not missing or not source.keeps(sum(file.size for file in contents.values())):
+        return missing
+
+    def fetch(folder: str, files: list[Placed]) -> None:
+        Fetch(store, name, folder, meter).all(files)
+
+    with contextlib.suppress(IntegrityError):  # fetched again by itself, and told then
+        source.fill(list(contents.values()), fetch)
+    seen: set[int] = {id(file) for file in contents.values()}
+    return source.give(
+        missing,
+        partial,
+        lambda file: None if id(file) in seen else meter.advance(file.size, files=1),
+    )
+
+
+def _check_inside(root: str, folders: Sequence[str]) -> None:
+    for folder in folders:
+        place = os.path.realpath(folder)
+        if place != root and not place.startswith(root.rstrip("/") + "/"):
+            raise InvalidPathError(
+                f"A link in the destination leads {folder!r} out of it.", hint="Remove the link."
+            )
+
+
+def _make(root: str, folders: Sequence[str]) -> None:
+    for folder in folders:
+        try:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - paths are texts here
+        except (FileExistsError, NotADirectoryError) as error:
+            raise AlreadyExistsError(
+                f"The destination holds a file where the folder {folder[len(root) + 1 :]!r} belongs"
+                "; no file was written.",
+                hint="Pull into another folder, or move the file away.",
+            ) from error
+
+
+def _missing(wanted: list[Placed]) -> list[Placed]:
     """The files that are not there yet; those that are there must be the same."""
-    with ThreadPoolExecutor(WORKERS, "ks-compare") as pool:
-        there = pool.map(lambda file: _is_there(root, file), manifest)
-        return [file for file, found in zip(manifest, there, strict=True) if not found]
+    there = [item for item in wanted if os.path.lexists(item[1])]
+    with ThreadPoolExecutor(COMPARERS, "ks-compare") as pool:
+        for _ in pool.map(_check_same, there):
+            pass
+    found = {target for _, target in there}
+    return [item for item in wanted if item[1] not in found]
 
 
-def _is_there(root: Path, file: FileInfo) -> bool:
-    target = root / file.path
-    _check_inside(root, target)
-    if not target.is_symlink() and not target.exists():
-        return False
-    if target.is_file() and target.stat().st_size == file.size:
-        digest = digest_file(target)
-        if digest.sha256 == file.sha256:
-            return True
+def _check_same(item: Placed) -> None:
+    file, target = item
+    place = Path(target)
+    if (
+        place.is_file()
+        and place.stat().st_size == file.size
+        and digest_file(place).sha256 == file.sha256
+    ):
+        return
     raise AlreadyExistsError(
         f"The destination holds another {file.path!r} already; nothing was written.",
         hint="Pull into another folder, or move the file away.",
     )
-
-
-def _check_inside(root: Path, target: Path) -> None:
-    if not target.parent.resolve().is_relative_to(root):
-        raise InvalidPathError(
-            f"A link in the destination leads {str(target)!r} out of it.", hint="Remove the link."
-        )
-
-
-def _fetch(
-    store: ObjectStore, name: Name, file: FileInfo, partial: Path, root: Path, meter: Meter
-) -> None:
-    target = root / file.path
-    with told_as_ours(f"the file {str(target)!r}"):
-        with partial.open("xb") as stream:
-            for chunk in read_chunks(store, name, file):
-                stream.write(chunk)
-                meter.advance(len(chunk))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _check_inside(root, target)
-        partial.replace(target)
-    meter.advance(0, files=1)

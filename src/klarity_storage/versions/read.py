@@ -1,12 +1,14 @@
-"""Read the files of a version, each verified before a byte is handed over."""
+"""Read the files of a version: whole and verified, or a range of one."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections import deque
 from collections.abc import Iterator
-from tempfile import TemporaryFile
-from typing import BinaryIO, Final, cast
+from concurrent.futures import Executor, Future
+from itertools import islice
+from typing import BinaryIO, Final
 
 from obstore.store import ObjectStore
 
@@ -14,74 +16,87 @@ from klarity_storage.errors import IntegrityError, NotFoundError, UnavailableErr
 from klarity_storage.layout import Name
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.manifest import Extent, FileInfo
+from klarity_storage.versions.ranges import pieces, within
+from klarity_storage.versions.seek import SeekableFile
 
-CHUNK: Final = 4 * 1024 * 1024
-"""Bytes that are held at once while a file streams."""
+VERIFIED_SIZE: Final = 32 * 1024 * 1024
+"""Files up to this size, in bytes, are fetched whole and verified when they are opened."""
 
-_IN_MEMORY = 32 * 1024 * 1024
+AHEAD: Final = 2
+"""Pieces that are under way while one is written."""
 
 
-def read_chunks(store: ObjectStore, name: Name, file: FileInfo) -> Iterator[bytes]:
-    """The bytes of a file, extent by extent; the last chunk comes only after the digest fits.
+def read_chunks(
+    store: ObjectStore, name: Name, file: FileInfo, pool: Executor | None = None
+) -> Iterator[memoryview]:
+    """The bytes of a file in order; the last chunk comes only after the digest fits.
+
+    Args:
+        store: the bucket.
+        name: whose file.
+        file: which.
+        pool: fetches the next pieces meanwhile.
 
     Raises:
         IntegrityError: an object is missing, short, or holds other bytes.
     """
     digest = hashlib.sha256()
-    held = b""
-    for chunk in _extents(store, name, file):
+    held: memoryview | None = None
+    for chunk in _ahead(store, name, file, pool) if pool else _in_turn(store, name, file):
         digest.update(chunk)
-        if held:
+        if held is not None:
             yield held
         held = chunk
     if digest.hexdigest() != file.sha256:
         raise damaged(name, file)
-    if held:
+    if held is not None:
         yield held
 
 
 def open_file(store: ObjectStore, name: Name, file: FileInfo) -> BinaryIO:
-    """A whole file, verified, to read and seek in; a larger one lies in a temporary file."""
-    # not a SpooledTemporaryFile: that one warns when a small file is read and forgotten
-    whole = cast("BinaryIO", io.BytesIO() if file.size <= _IN_MEMORY else TemporaryFile())  # noqa: SIM115
+    """A file to read and seek in: a small one whole and verified, a large one as it is read."""
+    if file.size > VERIFIED_SIZE:
+        return SeekableFile.buffered(
+            file, lambda start, end: read_range(store, name, file, start, end), damaged(name, file)
+        )
+    return io.BytesIO(b"".join(read_chunks(store, name, file)))
+
+
+def read_range(store: ObjectStore, name: Name, file: FileInfo, start: int, end: int) -> bytes:
+    """Some bytes of a file, not verified: a digest is of the whole."""
+    parts = within(file.extents, start, end)
+    return b"".join(fetch_range(store, name, file, part) for part in pieces(parts))
+
+
+def fetch_range(store: ObjectStore, name: Name, file: FileInfo, extent: Extent) -> memoryview:
+    """The bytes of an extent, all of them.
+
+    Args:
+        store: the bucket.
+        name: whose object.
+        extent: which bytes of which object.
+        file: what to name when they are not there.
+
+    Raises:
+        IntegrityError: the object is missing or ends before the extent.
+    """
     try:
-        for chunk in read_chunks(store, name, file):
-            whole.write(chunk)
-    except BaseException:
-        whole.close()
+        with told_as_ours(f"the file {file.path!r} of {name}"):
+            data = store.get_range(
+                name.object_key(extent.object), start=extent.offset, length=extent.length
+            )
+    except NotFoundError as error:
+        raise IntegrityError(
+            f"The object {extent.object!r} of {name} is missing: {file.path!r} cannot be read."
+        ) from error
+    except UnavailableError as error:
+        # an engine refuses a range that begins behind the end, each in words of its own
+        if _object_size(store, name, extent) < extent.offset + extent.length:
+            raise damaged(name, file) from error
         raise
-    whole.seek(0)
-    return whole
-
-
-def _extents(store: ObjectStore, name: Name, file: FileInfo) -> Iterator[bytes]:
-    for extent in file.extents:
-        if not extent.length:
-            continue  # an engine refuses a range of no bytes
-        try:
-            yield from _range(store, name, file, extent)
-        except NotFoundError as error:
-            raise IntegrityError(
-                f"The object {extent.object!r} of {name} is missing: {file.path!r} cannot be read."
-            ) from error
-        except UnavailableError as error:
-            # an engine refuses a range that begins behind the end, each in words of its own
-            if _object_size(store, name, extent) < extent.offset + extent.length:
-                raise damaged(name, file) from error
-            raise
-
-
-def _range(store: ObjectStore, name: Name, file: FileInfo, extent: Extent) -> Iterator[bytes]:
-    span = (extent.offset, extent.offset + extent.length)
-    with told_as_ours(f"the file {file.path!r} of {name}"):
-        answer = store.get(name.object_key(extent.object), options={"range": span})
-        for chunk in answer.stream(min_chunk_size=CHUNK):
-            yield bytes(chunk)
-
-
-def _object_size(store: ObjectStore, name: Name, extent: Extent) -> int:
-    with told_as_ours(f"the object {extent.object!r} of {name}"):
-        return store.head(name.object_key(extent.object))["size"]
+    if len(data) != extent.length:
+        raise damaged(name, file)
+    return memoryview(data)
 
 
 def damaged(name: Name, file: FileInfo) -> IntegrityError:
@@ -89,3 +104,33 @@ def damaged(name: Name, file: FileInfo) -> IntegrityError:
         f"The file {file.path!r} of {name} is damaged in storage.",
         hint="Push its content again, or read another version.",
     )
+
+
+def _in_turn(store: ObjectStore, name: Name, file: FileInfo) -> Iterator[memoryview]:
+    for piece in pieces(file.extents):
+        yield fetch_range(store, name, file, piece)
+
+
+def _ahead(store: ObjectStore, name: Name, file: FileInfo, pool: Executor) -> Iterator[memoryview]:
+    """The pieces in order, with some of the next under way: memory stays bounded."""
+    parts = pieces(file.extents)
+    under_way: deque[Future[memoryview]] = deque()
+
+    def begin(number: int) -> None:
+        for part in islice(parts, number):
+            under_way.append(pool.submit(fetch_range, store, name, file, part))
+
+    try:
+        begin(AHEAD)
+        while under_way:
+            chunk = under_way.popleft().result()
+            begin(1)
+            yield chunk
+    finally:
+        for future in under_way:
+            future.cancel()
+
+
+def _object_size(store: ObjectStore, name: Name, extent: Extent) -> int:
+    with told_as_ours(f"the object {extent.object!r} of {name}"):
+        return store.head(name.object_key(extent.object))["size"]

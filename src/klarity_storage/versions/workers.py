@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -11,11 +12,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def run_all(step: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> list[Result]:
+def run_all(
+    step: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    stop: threading.Event | None = None,
+) -> list[Result]:
     """The results of ``step``, in the order of the items, at most ``workers`` at once.
 
     At the first failure, or when the caller is interrupted, no further step begins, those under way
-    come to their end, and the failure is raised.
+    come to their end, and the failure is raised. Long steps look at ``stop``, which is set then.
     """
     queue = enumerate(items)
     results: dict[int, Result] = {}
@@ -27,6 +34,10 @@ def run_all(step: Callable[[Item], Result], items: Iterable[Item], *, workers: i
             for future in done:
                 results[running.pop(future)] = future.result()
             running |= _submit(pool, step, islice(queue, len(done)))
+    except BaseException:
+        if stop is not None:
+            stop.set()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return [results[at] for at in sorted(results)]
