@@ -29,6 +29,8 @@ ORDER = (
     "ls",
     "log",
     "tag add",
+    "diff",
+    "verify",
     "tag ls",
     "tag rm",
     "table push",

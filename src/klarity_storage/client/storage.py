@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,12 +16,13 @@ from klarity_storage.client.remote import RemoteBackend
 from klarity_storage.client.table import Table
 from klarity_storage.client.version import Version
 from klarity_storage.errors import InvalidInputError, InvalidReferenceError
-from klarity_storage.layout import Kind, Name, Reference
+from klarity_storage.layout import VERSIONED_KINDS, Kind, Name, Reference
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
 from klarity_storage.protocol.tables import TableName
-from klarity_storage.protocol.versions import NameInfo, TagInfo
+from klarity_storage.protocol.versions import NameInfo, TagInfo, VersionInfo
+from klarity_storage.versions.manifest import Manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.push import Description, push_tree
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import datafusion
 
     from klarity_storage.tables.location import TableLocation
+    from klarity_storage.versions.diff import Diff
+    from klarity_storage.versions.verify import Verification
 
 ALL = "all"
 """In the place of a space: the ``dataspaces`` of ``.safenai``, or every space."""
@@ -173,6 +176,43 @@ class Storage:
         if not versions:
             self._backend.version(name, None)  # raises: there is no such name
         return [Version(self._backend, info) for info in versions]
+
+    def diff(self, old: str, new: str) -> Diff:
+        """What became of the files of one version in another, by their manifests alone.
+
+        The two may be versions of different names.
+
+        Raises:
+            VersionNotFoundError: there is none of them, or the caller may not see it.
+        """
+        from klarity_storage.versions.diff import diff  # noqa: PLC0415 - loads Arrow's compute
+
+        return diff(*(Manifest(self.get_version(ref).manifest()) for ref in (old, new)))
+
+    def verify(self, scope: str, *, progress: OnProgress | None = None) -> Verification:
+        """Read every byte of a version, a name or a space back against its digests.
+
+        Damage does not stop it: the answer names each file that is damaged or missing.
+
+        Args:
+            scope: ``vision/datasets/cats@prod``, ``vision/datasets/cats`` (every version of it that
+                is not deleted), or ``vision`` (every name that the caller may read).
+            progress: called while it reads, name by name.
+
+        Raises:
+            NotFoundError: there is no such thing, or the caller may not see it.
+            UnavailableError: storage does not answer, so nobody knows.
+        """
+        from klarity_storage.versions.verify import (  # noqa: PLC0415 - loads Arrow's compute
+            NOTHING,
+            verify_versions,
+        )
+
+        found = NOTHING
+        for name, versions in self._versions_in(scope):
+            store = self._backend.reading_store(name)
+            found += verify_versions(store, name, versions, progress=progress)
+        return found
 
     def tag(self, ref: str, tag: str) -> TagInfo:
         """Let a tag stand for a version: ``storage.tag("vision/datasets/cats@3f9a", "prod")``."""
@@ -320,6 +360,19 @@ class Storage:
             metadata=metadata,
         )
         return Table(info)
+
+    def _versions_in(self, scope: str) -> Iterator[tuple[Name, list[VersionInfo]]]:
+        """The versions of a reference, a name or a space, name by name."""
+        if "/" in scope:
+            reference = _versioned(scope)
+            if reference.selector:
+                yield reference.name, [self.get_version(scope).info]
+            else:
+                yield reference.name, [version.info for version in self.get_versions(scope)]
+            return
+        for kind in VERSIONED_KINDS:
+            for name in self._backend.names(scope, kind):
+                yield name, self._backend.versions(name)
 
     def _names(self, space: str, kind: Kind) -> list[NameInfo]:
         return [
