@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from klarity_storage.client.admin import Admin
 from klarity_storage.client.backend import Backend
 from klarity_storage.client.credentials import Credentials
+from klarity_storage.client.references import bare_name, table_name, versioned
 from klarity_storage.client.remote import RemoteBackend
 from klarity_storage.client.table import Table
+from klarity_storage.client.upkeep import Upkeep
 from klarity_storage.client.version import Version
-from klarity_storage.errors import InvalidInputError, InvalidReferenceError
-from klarity_storage.layout import VERSIONED_KINDS, Kind, Name, Reference
+from klarity_storage.errors import InvalidInputError
+from klarity_storage.layout import Kind, Name, Reference
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
 from klarity_storage.protocol.tables import TableName
-from klarity_storage.protocol.versions import NameInfo, TagInfo, VersionInfo
-from klarity_storage.versions.manifest import Manifest
+from klarity_storage.protocol.versions import NameInfo, TagInfo
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.push import Description, push_tree
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     import datafusion
 
     from klarity_storage.tables.location import TableLocation
-    from klarity_storage.versions.diff import Diff
-    from klarity_storage.versions.verify import Verification
 
 ALL = "all"
 """In the place of a space: the ``dataspaces`` of ``.safenai``, or every space."""
@@ -39,7 +38,7 @@ ALL = "all"
 Mode = Literal["append", "overwrite", "error"]
 
 
-class Storage:
+class Storage(Upkeep):
     """A connection; make one with ``ks.connect()``.
 
     Example:
@@ -148,7 +147,7 @@ class Storage:
             SourceChangedError: a file changed meanwhile; nothing is committed.
             ForbiddenError: the caller may not write here.
         """
-        name = _bare_name(ref)
+        name = bare_name(ref)
         description = Description(
             message=message,
             parents=self._pinned_parents(name, parents),
@@ -165,67 +164,30 @@ class Storage:
             VersionNotFoundError: there is none, or the caller may not see it.
             InvalidReferenceError: the reference cannot be read, or its hash is ambiguous.
         """
-        reference = _versioned(ref)
+        reference = versioned(ref)
         info = self._backend.version(reference.name, reference.selector)
         return Version(self._backend, info)
 
     def get_versions(self, ref: str) -> list[Version]:
         """Every commit of a name, newest first."""
-        name = _bare_name(ref)
+        name = bare_name(ref)
         versions = self._backend.versions(name)
         if not versions:
             self._backend.version(name, None)  # raises: there is no such name
         return [Version(self._backend, info) for info in versions]
 
-    def diff(self, old: str, new: str) -> Diff:
-        """What became of the files of one version in another, by their manifests alone.
-
-        The two may be versions of different names.
-
-        Raises:
-            VersionNotFoundError: there is none of them, or the caller may not see it.
-        """
-        from klarity_storage.versions.diff import diff  # noqa: PLC0415 - loads Arrow's compute
-
-        return diff(*(Manifest(self.get_version(ref).manifest()) for ref in (old, new)))
-
-    def verify(self, scope: str, *, progress: OnProgress | None = None) -> Verification:
-        """Read every byte of a version, a name or a space back against its digests.
-
-        Damage does not stop it: the answer names each file that is damaged or missing.
-
-        Args:
-            scope: ``vision/datasets/cats@prod``, ``vision/datasets/cats`` (every version of it that
-                is not deleted), or ``vision`` (every name that the caller may read).
-            progress: called while it reads, name by name.
-
-        Raises:
-            NotFoundError: there is no such thing, or the caller may not see it.
-            UnavailableError: storage does not answer, so nobody knows.
-        """
-        from klarity_storage.versions.verify import (  # noqa: PLC0415 - loads Arrow's compute
-            NOTHING,
-            verify_versions,
-        )
-
-        found = NOTHING
-        for name, versions in self._versions_in(scope):
-            store = self._backend.reading_store(name)
-            found += verify_versions(store, name, versions, progress=progress)
-        return found
-
     def tag(self, ref: str, tag: str) -> TagInfo:
         """Let a tag stand for a version: ``storage.tag("vision/datasets/cats@3f9a", "prod")``."""
-        reference = _versioned(ref)
+        reference = versioned(ref)
         return self._backend.set_tag(reference.name, tag, reference.selector or "latest")
 
     def untag(self, ref: str, tag: str) -> None:
         """Take a tag away from a name."""
-        self._backend.remove_tag(_bare_name(ref), tag)
+        self._backend.remove_tag(bare_name(ref), tag)
 
     def get_tags(self, ref: str) -> list[TagInfo]:
         """The tags of a name as they stand."""
-        return self._backend.tags(_bare_name(ref))
+        return self._backend.tags(bare_name(ref))
 
     def credentials(
         self,
@@ -259,7 +221,7 @@ class Storage:
 
     def get_data_table(self, space: str, name: str | None = None) -> Table:
         """A table, by ``("vision", "runs")`` or ``"vision/tables/runs"``."""
-        table = _table_name(space) if name is None else Name(space, Kind.TABLES, name)
+        table = table_name(space) if name is None else Name(space, Kind.TABLES, name)
         return Table(self._backend.table(table))
 
     def get_data_frame(
@@ -289,7 +251,7 @@ class Storage:
         """
         from klarity_storage.tables.scan import scan  # noqa: PLC0415 - loads DataFusion
 
-        name = table.name if isinstance(table, Table) else _table_name(table)
+        name = table.name if isinstance(table, Table) else table_name(table)
         return scan(
             self._backend.locate(name, Operation.READ),
             *filters,
@@ -347,7 +309,7 @@ class Storage:
         """
         from klarity_storage.tables.push import push_table  # noqa: PLC0415 - loads Delta
 
-        name = table.name if isinstance(table, Table) else _table_name(table)
+        name = table.name if isinstance(table, Table) else table_name(table)
         operation = Operation.OVERWRITE if mode == "overwrite" else Operation.WRITE
         info = push_table(
             lambda: self._backend.locate(name, operation),
@@ -360,19 +322,6 @@ class Storage:
             metadata=metadata,
         )
         return Table(info)
-
-    def _versions_in(self, scope: str) -> Iterator[tuple[Name, list[VersionInfo]]]:
-        """The versions of a reference, a name or a space, name by name."""
-        if "/" in scope:
-            reference = _versioned(scope)
-            if reference.selector:
-                yield reference.name, [self.get_version(scope).info]
-            else:
-                yield reference.name, [version.info for version in self.get_versions(scope)]
-            return
-        for kind in VERSIONED_KINDS:
-            for name in self._backend.names(scope, kind):
-                yield name, self._backend.versions(name)
 
     def _names(self, space: str, kind: Kind) -> list[NameInfo]:
         return [
@@ -398,29 +347,3 @@ class Storage:
         if parents is None:
             return None
         return [self._backend.version(name, parent).version for parent in parents]
-
-
-def _versioned(ref: str) -> Reference:
-    reference = Reference.parse(ref)
-    if not reference.name.kind.versioned:
-        raise InvalidReferenceError(
-            f"{ref!r} is not an artefact, model or dataset.", hint="Tables: ks table show."
-        )
-    return reference
-
-
-def _bare_name(ref: str) -> Name:
-    reference = _versioned(ref)
-    if reference.selector is not None or reference.path is not None:
-        raise InvalidReferenceError(
-            f"{ref!r} names one version or file, where a name is wanted.",
-            hint=f"Write {reference.name}.",
-        )
-    return reference.name
-
-
-def _table_name(ref: str) -> Name:
-    reference = Reference.parse(ref)
-    if reference.name.kind is not Kind.TABLES or reference.selector or reference.path:
-        raise InvalidReferenceError(f"{ref!r} is not a table.", hint="Write space/tables/name.")
-    return reference.name
