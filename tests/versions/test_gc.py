@@ -196,6 +196,32 @@ def test_why_something_is_kept(storage: Storage, plant: PlantTree, name: Name) -
         storage.why(f"{name}@ffffff")
 
 
+def test_uploads_of_a_name_without_a_commit_are_found(
+    bucket: ObjectStore, storage: Storage, name: Name
+) -> None:
+    request = upload(bucket, name, {"a": b"1"})
+    (found,) = storage.collect_garbage(name.space, grace=NOW, dry_run=False)
+    assert (found[0], found[1].objects) == (str(name), 2)
+    with pytest.raises(ks.PurgedError):
+        commit(bucket, name, request)
+
+
+def test_what_is_deleted_while_it_is_verified_is_not_damaged(
+    storage: Storage, plant: PlantTree, name: Name
+) -> None:
+    first = storage.push(str(name), plant({"a": b"1"}, "first"))
+    storage.push(str(name), plant({"a": b"2"}, "second"))
+    once = iter([True])
+
+    def progress(_: ks.Progress) -> None:
+        if next(once, False):
+            storage.delete(first.ref)
+            collect(storage, name)
+
+    report = storage.verify(str(name), progress=progress)
+    assert (report.versions, report.damaged) == (2, ())
+
+
 def test_lineage_goes_both_ways(storage: Storage, plant: PlantTree, space: str) -> None:
     cats = storage.push(f"{space}/datasets/cats", plant({"a": b"1"}, "cats"))
     ref = f"{space}/models/net"

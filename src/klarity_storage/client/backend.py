@@ -39,7 +39,8 @@ class Backend(PushTarget, Protocol):
 
     def create_space(self, key: str, description: str) -> Space: ...
 
-    def names(self, space: str, kind: Kind) -> list[Name]: ...
+    def names(self, space: str, kind: Kind, *, uncommitted: bool = False) -> list[Name]:
+        """The names of a kind; those that nothing came to a commit of, too."""
 
     def versions(self, name: Name) -> list[VersionInfo]: ...
 

@@ -88,9 +88,9 @@ class LocalBackend:
             (self._directory / space_prefix(key)).mkdir()
         return Space(key=key)
 
-    def names(self, space: str, kind: Kind) -> list[Name]:
+    def names(self, space: str, kind: Kind, *, uncommitted: bool = False) -> list[Name]:
         self._require_space(space)
-        return list_names(self._store, space, kind)
+        return list_names(self._store, space, kind, uncommitted=uncommitted)
 
     def versions(self, name: Name) -> list[VersionInfo]:
         return self.history(name).versions()

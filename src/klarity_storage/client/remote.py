@@ -64,8 +64,9 @@ class RemoteBackend:
         body = CreateSpace(key=key, description=description)
         return self._http.post(quoted("spaces"), body, Space)
 
-    def names(self, space: str, kind: Kind) -> list[Name]:
-        answer = self._http.get(quoted("spaces", space, kind), NameList)
+    def names(self, space: str, kind: Kind, *, uncommitted: bool = False) -> list[Name]:
+        every = "true" if uncommitted else None
+        answer = self._http.get(quoted("spaces", space, kind), NameList, uncommitted=every)
         return [Name(item.space, Kind(item.kind), item.name) for item in answer.items]
 
     def versions(self, name: Name) -> list[VersionInfo]:

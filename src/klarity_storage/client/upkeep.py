@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ class Upkeep:
         found = NOTHING
         for name, versions in self._versions_in(scope):
             store = self._backend.reading_store(name)
-            found += verify_versions(store, name, versions, progress=progress)
+            part = verify_versions(store, name, versions, progress=progress)
+            found += part if part.whole else self._without_deleted(name, versions, part)
         return found
 
     def lineage(self, ref: str) -> Lineage:
@@ -114,7 +116,7 @@ class Upkeep:
         Raises:
             ForbiddenError: the caller is no owner.
         """
-        names = [bare_name(scope)] if "/" in scope else self._names_in(scope)
+        names = [bare_name(scope)] if "/" in scope else self._names_in(scope, uncommitted=True)
         for name in names:
             more = True
             while more:
@@ -158,8 +160,25 @@ class Upkeep:
         for name in self._names_in(scope):
             yield name, self._backend.versions(name)
 
-    def _names_in(self, space: str) -> list[Name]:
-        return [name for kind in VERSIONED_KINDS for name in self._backend.names(space, kind)]
+    def _without_deleted(
+        self, name: Name, versions: list[VersionInfo], found: Verification
+    ) -> Verification:
+        """Versions that were deleted, and perhaps purged, while they were read are not damaged."""
+        now = {(info.version, info.manifest) for info in self._backend.versions(name)}
+        gone = {
+            f"{name}@{info.version}"
+            for info in versions
+            if (info.version, info.manifest) not in now
+        }
+        left = tuple(damage for damage in found.damaged if damage.version not in gone)
+        return replace(found, damaged=left)
+
+    def _names_in(self, space: str, *, uncommitted: bool = False) -> list[Name]:
+        return [
+            name
+            for kind in VERSIONED_KINDS
+            for name in self._backend.names(space, kind, uncommitted=uncommitted)
+        ]
 
     def _all_versions(self, name: Name) -> list[VersionInfo]:
         versions = self._backend.versions(name)

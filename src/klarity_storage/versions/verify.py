@@ -111,11 +111,9 @@ def verify_versions(
     files = 0
     intact = []
     for info in wanted:
-        try:
-            manifest = load_manifest(store, name, info.version, info.manifest)
-        except (IntegrityError, InvalidManifestError) as error:
-            problem = "missing" if isinstance(error.__cause__, NotFoundError) else "altered"
-            damaged.append(Damage(f"{name}@{info.version}", info.manifest, problem))
+        manifest = _load(store, name, info)
+        if isinstance(manifest, Damage):
+            damaged.append(manifest)
             continue
         intact.append(info)
         files += len(manifest)
@@ -125,9 +123,20 @@ def verify_versions(
     meter = Meter("verifying", total, ranges.num_rows + len(pieces), progress)
     bad = _verify_objects(store, name, ranges, meter) | _verify_pieces(store, name, pieces, meter)
     for info in intact if bad else []:
-        manifest = load_manifest(store, name, info.version, info.manifest)
-        damaged += _named(f"{name}@{info.version}", manifest, bad)
+        manifest = _load(store, name, info)
+        if isinstance(manifest, Damage):  # since it was read first
+            damaged.append(manifest)
+        else:
+            damaged += _named(f"{name}@{info.version}", manifest, bad)
     return Verification(len(wanted), files, total, tuple(damaged))
+
+
+def _load(store: ObjectStore, name: Name, info: VersionInfo) -> Manifest | Damage:
+    try:
+        return load_manifest(store, name, info.version, info.manifest)
+    except (IntegrityError, InvalidManifestError) as error:
+        problem = "missing" if isinstance(error.__cause__, NotFoundError) else "altered"
+        return Damage(f"{name}@{info.version}", info.manifest, problem)
 
 
 Content = tuple[str, tuple[Extent, ...]]
