@@ -22,6 +22,7 @@
     │   └── PrincipalNotFoundError     no such user, token or grant
     ├── ConflictError             409  refresh and try again
     │   ├── AlreadyExistsError
+    │   ├── PurgedError                what a commit points at was purged as garbage: push again
     │   └── SourceChangedError         a file changed while it was read
     ├── IntegrityError            502  bytes are not what their digest says: never used
     ├── UnavailableError          503  wait and try again
@@ -220,6 +221,13 @@ class AlreadyExistsError(ConflictError, FileExistsError):
 
     code = "already_exists"
     title = "It exists already"
+
+
+class PurgedError(ConflictError):
+    """What a commit points at was purged as garbage meanwhile: upload it again."""
+
+    code = "purged"
+    title = "It was purged as garbage"
 
 
 class SourceChangedError(ConflictError):

@@ -42,7 +42,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _HASH_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_HASH_PREFIX},64}}")
 _LOG_KEY = re.compile(r"(?:^|/)_log/([0-9]{20})\.json$")
 _PACK = re.compile(rf"{RESERVED_SEGMENT}/pack-[0-9a-f]{{64}}\.bin")
-_MANIFEST = re.compile(r"manifest-[0-9a-f]{64}\.parquet")
+_MANIFEST = re.compile(r"(?:([0-9a-f]{64})/)?(manifest-[0-9a-f]{64}\.parquet)")
 
 
 class Kind(StrEnum):
@@ -103,11 +103,7 @@ class Name:
 
     def manifest_key(self, version: str, manifest: str) -> str:
         """The key of a version's manifest, by its file name."""
-        if not _MANIFEST.fullmatch(manifest):
-            raise InvalidReferenceError(
-                f"{manifest!r} is not the name of a manifest (manifest-<sha256>.parquet)."
-            )
-        return f"{self.version_prefix(version)}{RESERVED_SEGMENT}/{manifest}"
+        return self.prefix + manifest_object(version, manifest)
 
     def added_key(self, version: str, manifest: str) -> str:
         """The key of the list of what a version adds: it lies beside the manifest."""
@@ -240,6 +236,23 @@ def check_object(key: str) -> str:
     if not _HASH.fullmatch(version):
         raise InvalidPathError(f"The object {key!r} does not lie in a version's folder.")
     return key if _PACK.fullmatch(path) else f"{version}/{check_path(path)}"
+
+
+def manifest_object(version: str, manifest: str) -> str:
+    """The key of a version's manifest, relative to the name's prefix.
+
+    A version that was pushed again after its folder was purged lies in another folder, and that
+    stands before the manifest's file name.
+
+    >>> manifest_object("0" * 64, "1" * 64 + "/manifest-" + "2" * 64 + ".parquet")[:68]
+    '1111111111111111111111111111111111111111111111111111111111111111/_ks'
+    """
+    match = _MANIFEST.fullmatch(manifest)
+    if not match:
+        raise InvalidReferenceError(
+            f"{manifest!r} is not the name of a manifest (manifest-<sha256>.parquet)."
+        )
+    return f"{match[1] or check_hash(version)}/{RESERVED_SEGMENT}/{match[2]}"
 
 
 def _path_fault(path: str) -> str | None:

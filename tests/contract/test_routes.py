@@ -32,6 +32,7 @@ BODIES: dict[str, Any] = {
         "write_id": "w",
     },
     "set_tag": {"version": "latest"},
+    "collect_garbage": {"dry_run": True},
 }
 """A body that can be read, for every operation that takes one."""
 
@@ -41,6 +42,7 @@ VALUES = {
     "name": "cats",
     "table": "runs",
     "selector": "latest",
+    "version": HASH,
     "tag": "prod",
     "user": "admin",
     "token_id": "token_0000000000000000",

@@ -22,7 +22,14 @@ def history(*actions: Action) -> History:
 
 def commit(version: str) -> Commit:
     return Commit(
-        at=NOW, by="u", write_id="w", version=version, manifest="m", files=1, bytes=1, objects=[]
+        at=NOW,
+        by="u",
+        write_id="w",
+        version=version,
+        manifest=f"manifest-{A}.parquet",
+        files=1,
+        bytes=1,
+        objects=[],
     )
 
 

@@ -75,7 +75,8 @@ class Counting:
         self.keys: list[str] = []
 
         def put(path: str, data: Any, **options: Any) -> Any:
-            self.keys.append(path)
+            if "/_ks/chunks-" not in path:  # small, only for later pushes, and made anew
+                self.keys.append(path)
             return store.put(path, data, **options)
 
         counting: Any = Wrapped(store, put=put)
@@ -98,7 +99,9 @@ def test_a_push_that_was_killed_sends_only_what_is_missing(
         [sys.executable, "-c", _KILLED], input=json.dumps(given).encode(), check=False
     )
     assert done.returncode == -signal.SIGKILL
-    there = {key for key in keys_below(store, f"{name}/") if "#" not in key}
+    there = {
+        key for key in keys_below(store, f"{name}/") if "#" not in key and "/chunks-" not in key
+    }
     assert list_names(store, space, ks.Kind.DATASETS) == []
     assert (len(there) > 2) == (after > 0)
 
@@ -107,7 +110,9 @@ def test_a_push_that_was_killed_sends_only_what_is_missing(
     version = counting.storage.push(name, tmp_path / "tree")
     sent = [key.removeprefix(f"{name}/") for key in counting.keys]
     assert len(sent) == len(set(sent))
-    final = {key for key in keys_below(store, f"{name}/") if "#" not in key}
+    final = {
+        key for key in keys_below(store, f"{name}/") if "#" not in key and "/chunks-" not in key
+    }
     assert set(sent) <= final - there  # what was under way may have come to its end behind us
     assert read_tree(version.download(tmp_path / "out")) == TREE
 

@@ -16,7 +16,7 @@ from obstore.store import MemoryStore
 
 import klarity_storage as ks
 from conftest import PlantTree
-from klarity_storage.cache.trees import cache_folder
+from klarity_storage.cache.folder import cache_folder
 from klarity_storage.client.local import LocalBackend
 from klarity_storage.client.storage import Storage
 from klarity_storage.versions import digests, stat_index

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from klarity_storage.cache.trees import cache_folder
+from klarity_storage.cache.folder import cache_folder
 
 
 def index_file(location: str, name: str) -> Path:

@@ -13,6 +13,7 @@ from klarity_storage.cli._session import Session, pass_session
 
 if TYPE_CHECKING:
     from klarity_storage.protocol.versions import VersionInfo
+    from klarity_storage.versions.history import Event
 
 
 @click.command(
@@ -22,16 +23,41 @@ if TYPE_CHECKING:
 @click.option("--number", "-n", type=click.IntRange(min=1), help="So many at most.")
 @pass_session
 def command(session: Session, reference: str, number: int | None) -> None:
-    """Show the history of a name, newest first."""
-    from klarity_storage.protocol.versions import VersionList
+    """Show the history of a name, newest first.
 
-    versions = [version.info for version in session.connect().get_versions(reference)[:number]]
+    Its commits, and who tagged, untagged, deleted or purged what.
+    """
+    from klarity_storage.errors import VersionNotFoundError
+
+    storage = session.connect()
+    events = storage.get_events(reference)
+    try:
+        versions = [version.info for version in storage.get_versions(reference)]
+    except VersionNotFoundError:
+        if not events:
+            raise
+        versions = []  # all were deleted, and that is a history
     if session.out.json:
-        session.out.document(VersionList(items=versions))
+        session.out.document({"items": versions[:number], "events": events[:number]})
     elif session.out.quiet:
-        session.out.write("".join(f"{version.version}\n" for version in versions))
+        session.out.write("".join(f"{version.version}\n" for version in versions[:number]))
     else:
-        session.out.write("\n".join(_entry(version, session.out) for version in versions))
+        told = {version.seq: _entry(version, session.out) for version in versions}
+        told |= {event.seq: _event(event, session.out) for event in events}
+        session.out.write("\n".join(told[seq] for seq in sorted(told, reverse=True)[:number]))
+
+
+def _event(event: Event, out: Output) -> str:
+    exact = not out.terminal
+    version = _format.digest(event.version, exact)
+    what = {
+        "tag": f"tag     {event.tag} is {version}",
+        "untag": f"untag   {event.tag}",
+        "delete": f"delete  {version}{f': {event.reason}' if event.reason else ''}",
+        "purge": f"purge   {_format.things(event.objects or 0, 'object')}",
+    }[event.action]
+    told = f"{what}\nby      {event.by}, {_format.moment(event.at, exact)}"
+    return _format.harmless(told) + "\n"
 
 
 def _entry(version: VersionInfo, out: Output) -> str:

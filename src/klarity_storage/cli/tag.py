@@ -17,6 +17,15 @@ COLUMNS = (
 )
 
 
+HISTORY = (
+    Column("action"),
+    Column("tag", whole=True),
+    Column("version", form=_format.digest, whole=True),
+    Column("at", form=_format.moment),
+    Column("by"),
+)
+
+
 class TagGroup(Group):
     """``ks tag REF TAG`` means ``ks tag add REF TAG``: a reference has a slash, a verb has none."""
 
@@ -53,13 +62,19 @@ def add(session: Session, reference: str, tag: str) -> None:
     )
 
 
-@command.command("ls", examples=["ks tag ls vision/datasets/cats"])
+@command.command(
+    "ls", examples=["ks tag ls vision/datasets/cats", "ks tag ls --history vision/datasets/cats"]
+)
 @click.argument("name")
+@click.option("--history", is_flag=True, help="Who set and removed which tag, newest first.")
 @pass_session
-def ls(session: Session, name: str) -> None:
+def ls(session: Session, name: str, history: bool) -> None:
     """List the tags of a name."""
     from klarity_storage.protocol.versions import TagList
 
+    if history:
+        _history(session, name)
+        return
     tags = session.connect().get_tags(name)
     session.out.listing(
         TagList(items=tags),
@@ -67,6 +82,20 @@ def ls(session: Session, name: str) -> None:
         line=lambda tag: tag.tag,
         empty=f"{name} has no tag. Set one with: ks tag {name}@latest TAG",
     )
+
+
+def _history(session: Session, name: str) -> None:
+    events = [event for event in session.connect().get_events(name) if event.tag]
+    if session.out.json:
+        session.out.document({"items": events})
+    elif session.out.quiet:
+        session.out.write("".join(f"{event.tag}\n" for event in events))
+    elif not events:
+        session.out.say(f"{name} never had a tag.")
+    else:
+        exact = not session.out.terminal
+        rows = [[column.text(event, exact) for column in HISTORY] for event in events]
+        session.out.rows(HISTORY, rows)
 
 
 @command.command("rm", examples=["ks tag rm vision/datasets/cats v-1"])

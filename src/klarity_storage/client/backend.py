@@ -11,8 +11,16 @@ from klarity_storage.protocol.credentials import Operation, S3Credentials
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
 from klarity_storage.protocol.tables import TableInfo
-from klarity_storage.protocol.versions import CommitRequest, TagInfo, VersionInfo
+from klarity_storage.protocol.versions import (
+    CommitRequest,
+    Garbage,
+    Lineage,
+    TagInfo,
+    UploadPlace,
+    VersionInfo,
+)
 from klarity_storage.tables.location import TableLocation
+from klarity_storage.versions.history import History
 from klarity_storage.versions.push import PushTarget
 
 
@@ -31,7 +39,8 @@ class Backend(PushTarget, Protocol):
 
     def create_space(self, key: str, description: str) -> Space: ...
 
-    def names(self, space: str, kind: Kind) -> list[Name]: ...
+    def names(self, space: str, kind: Kind, *, uncommitted: bool = False) -> list[Name]:
+        """The names of a kind; those that nothing came to a commit of, too."""
 
     def versions(self, name: Name) -> list[VersionInfo]: ...
 
@@ -39,9 +48,20 @@ class Backend(PushTarget, Protocol):
 
     def reading_store(self, name: Name) -> ObjectStore: ...
 
-    def writing_store(self, name: Name, version: str) -> ObjectStore: ...
+    def writing_store(self, name: Name, folder: str) -> ObjectStore: ...
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo: ...
+
+    def place(self, name: Name, version: str) -> UploadPlace: ...
+
+    def history(self, name: Name) -> History:
+        """The log of a name, folded; empty where there is no such name."""
+
+    def delete_version(self, name: Name, selector: str, *, reason: str, untag: bool) -> None: ...
+
+    def collect_garbage(self, name: Name, *, grace: int, dry_run: bool) -> Garbage: ...
+
+    def lineage(self, name: Name, selector: str | None) -> Lineage: ...
 
     def tags(self, name: Name) -> list[TagInfo]: ...
 

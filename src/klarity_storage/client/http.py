@@ -59,8 +59,8 @@ class Http:
     def put(self, path: str, body: msgspec.Struct, returns: type[Answer]) -> Answer:
         return self._decode(self._call("PUT", path, body=body), returns)
 
-    def delete(self, path: str) -> None:
-        self._call("DELETE", path)
+    def delete(self, path: str, **query: str | None) -> None:
+        self._call("DELETE", path, query=query)
 
     def _call(
         self,

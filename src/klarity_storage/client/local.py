@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from datetime import timedelta
 from pathlib import Path
 
 from obstore.store import LocalStore, ObjectStore
@@ -12,16 +13,26 @@ from klarity_storage.errors import (
     InvalidInputError,
     SpaceNotFoundError,
 )
-from klarity_storage.layout import Kind, Name, space_prefix
+from klarity_storage.layout import VERSIONED_KINDS, Kind, Name, space_prefix
 from klarity_storage.protocol.credentials import Operation, S3Credentials
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
 from klarity_storage.protocol.tables import TableInfo
-from klarity_storage.protocol.versions import CommitRequest, TagInfo, VersionInfo
+from klarity_storage.protocol.versions import (
+    CommitRequest,
+    Garbage,
+    Lineage,
+    TagInfo,
+    UploadPlace,
+    VersionInfo,
+)
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.versions.commit import commit_version
+from klarity_storage.versions.delete import delete_version
 from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.gc import collect_garbage
 from klarity_storage.versions.history import History, name_not_found, read_history
+from klarity_storage.versions.lineage import trace_lineage
 from klarity_storage.versions.names import list_names, list_spaces
 from klarity_storage.versions.tag import remove_tag, set_tag
 
@@ -77,20 +88,20 @@ class LocalBackend:
             (self._directory / space_prefix(key)).mkdir()
         return Space(key=key)
 
-    def names(self, space: str, kind: Kind) -> list[Name]:
+    def names(self, space: str, kind: Kind, *, uncommitted: bool = False) -> list[Name]:
         self._require_space(space)
-        return list_names(self._store, space, kind)
+        return list_names(self._store, space, kind, uncommitted=uncommitted)
 
     def versions(self, name: Name) -> list[VersionInfo]:
-        return self._history(name).versions()
+        return self.history(name).versions()
 
     def version(self, name: Name, selector: str | None) -> VersionInfo:
-        return self._history(name).resolve(selector)
+        return self.history(name).resolve(selector)
 
     def reading_store(self, name: Name) -> ObjectStore:
         return self._store
 
-    def writing_store(self, name: Name, version: str) -> ObjectStore:
+    def writing_store(self, name: Name, folder: str) -> ObjectStore:
         return self._store
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
@@ -100,21 +111,56 @@ class LocalBackend:
             request,
             by=self._by,
             stable_etags=False,  # a copied directory has other ones
-            history=self._history(name),
+            history=self.history(name),
         )
 
+    def history(self, name: Name) -> History:
+        history = read_history(self._store, name, self._histories.get(name))
+        self._histories[name] = history
+        return history
+
+    def place(self, name: Name, version: str) -> UploadPlace:
+        return self.history(name).place(version)
+
+    def delete_version(self, name: Name, selector: str, *, reason: str, untag: bool) -> None:
+        delete_version(
+            self._store,
+            name,
+            selector,
+            by=self._by,
+            reason=reason,
+            untag=untag,
+            history=self.history(name),
+        )
+
+    def collect_garbage(self, name: Name, *, grace: int, dry_run: bool) -> Garbage:
+        return collect_garbage(
+            self._store,
+            name,
+            by=self._by,
+            grace=timedelta(seconds=grace),
+            dry_run=dry_run,
+            history=self.history(name),
+        )
+
+    def lineage(self, name: Name, selector: str | None) -> Lineage:
+        info = self.version(name, selector)
+        spaces = list_spaces(self._store)
+        names = [n for s in spaces for k in VERSIONED_KINDS for n in list_names(self._store, s, k)]
+        return trace_lineage(info, map(self.history, names))
+
     def tags(self, name: Name) -> list[TagInfo]:
-        history = self._history(name)
+        history = self.history(name)
         if not history.commits:
             raise name_not_found(name)
         return history.tags()
 
     def set_tag(self, name: Name, tag: str, selector: str) -> TagInfo:
-        history = self._history(name)
+        history = self.history(name)
         return set_tag(self._store, name, tag, selector, by=self._by, history=history)
 
     def remove_tag(self, name: Name, tag: str) -> None:
-        remove_tag(self._store, name, tag, by=self._by, history=self._history(name))
+        remove_tag(self._store, name, tag, by=self._by, history=self.history(name))
 
     def tables(self, space: str) -> list[Name]:
         from klarity_storage.tables.names import list_tables  # noqa: PLC0415 - loads Delta
@@ -139,11 +185,6 @@ class LocalBackend:
             f"Local mode has no credentials for {scope!r}: its files lie in {self.location}.",
             hint="Connect to a server: ks login URL.",
         )
-
-    def _history(self, name: Name) -> History:
-        history = read_history(self._store, name, self._histories.get(name))
-        self._histories[name] = history
-        return history
 
     def _require_space(self, space: str) -> None:
         if space not in list_spaces(self._store):

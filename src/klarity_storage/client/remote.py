@@ -17,15 +17,20 @@ from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
 from klarity_storage.protocol.tables import TableInfo, TableList
 from klarity_storage.protocol.versions import (
+    CollectGarbage,
     CommitRequest,
+    Garbage,
+    Lineage,
     NameList,
     SetTag,
     TagInfo,
     TagList,
+    UploadPlace,
     VersionInfo,
     VersionList,
 )
 from klarity_storage.tables.location import TableLocation
+from klarity_storage.versions.history import History, read_history
 
 
 class RemoteBackend:
@@ -34,6 +39,7 @@ class RemoteBackend:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._reading: dict[Name, ObjectStore] = {}
+        self._histories: dict[Name, History] = {}
         self._lock = threading.Lock()
 
     @property
@@ -58,8 +64,9 @@ class RemoteBackend:
         body = CreateSpace(key=key, description=description)
         return self._http.post(quoted("spaces"), body, Space)
 
-    def names(self, space: str, kind: Kind) -> list[Name]:
-        answer = self._http.get(quoted("spaces", space, kind), NameList)
+    def names(self, space: str, kind: Kind, *, uncommitted: bool = False) -> list[Name]:
+        every = "true" if uncommitted else None
+        answer = self._http.get(quoted("spaces", space, kind), NameList, uncommitted=every)
         return [Name(item.space, Kind(item.kind), item.name) for item in answer.items]
 
     def versions(self, name: Name) -> list[VersionInfo]:
@@ -77,13 +84,35 @@ class RemoteBackend:
                 self._reading[name] = Credentials(self, str(name)).obstore()
             return self._reading[name]
 
-    def writing_store(self, name: Name, version: str) -> ObjectStore:
+    def writing_store(self, name: Name, folder: str) -> ObjectStore:
         with _place_to_write(name):
-            return Credentials(self, str(name), Operation.WRITE, version=version).obstore()
+            return Credentials(self, str(name), Operation.WRITE, version=folder).obstore()
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
         # its write_id lets the server know a request that it has seen
         return self._http.post(_of(name, "versions"), request, VersionInfo, repeatable=True)
+
+    def place(self, name: Name, version: str) -> UploadPlace:
+        with _place_to_write(name):
+            return self._http.get(_of(name, "uploads", version), UploadPlace)
+
+    def history(self, name: Name) -> History:
+        history = read_history(self.reading_store(name), name, self._histories.get(name))
+        self._histories[name] = history
+        return history
+
+    def delete_version(self, name: Name, selector: str, *, reason: str, untag: bool) -> None:
+        # a tag, or the beginning of a hash, may mean another version when it is asked again
+        version = self.version(name, selector).version
+        said = {"reason": reason or None, "untag": "true" if untag else None}
+        self._http.delete(_of(name, "versions", version), **said)
+
+    def collect_garbage(self, name: Name, *, grace: int, dry_run: bool) -> Garbage:
+        body = CollectGarbage(dry_run=dry_run, grace=grace)
+        return self._http.post(_of(name, "gc"), body, Garbage, repeatable=True)
+
+    def lineage(self, name: Name, selector: str | None) -> Lineage:
+        return self._http.get(_of(name, "versions", selector or LATEST, "lineage"), Lineage)
 
     def tags(self, name: Name) -> list[TagInfo]:
         return self._http.get(_of(name, "tags"), TagList).items

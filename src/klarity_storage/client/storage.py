@@ -9,19 +9,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from klarity_storage.cache.folder import cache_folder
 from klarity_storage.cache.indexes import index_file
-from klarity_storage.cache.trees import cache_folder
 from klarity_storage.client.admin import Admin
 from klarity_storage.client.backend import Backend
 from klarity_storage.client.credentials import Credentials
+from klarity_storage.client.references import bare_name, table_name, versioned
 from klarity_storage.client.remote import RemoteBackend
 from klarity_storage.client.table import Table
+from klarity_storage.client.upkeep import Upkeep
 from klarity_storage.client.version import Version
-from klarity_storage.errors import (
-    InvalidInputError,
-    InvalidReferenceError,
-    SourceChangedError,
-)
+from klarity_storage.errors import InvalidInputError, SourceChangedError
 from klarity_storage.layout import Kind, Name, Reference
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.server import Identity
@@ -43,7 +41,7 @@ ALL = "all"
 Mode = Literal["append", "overwrite", "error"]
 
 
-class Storage:
+class Storage(Upkeep):
     """A connection; make one with ``ks.connect()``.
 
     Example:
@@ -155,7 +153,7 @@ class Storage:
             SourceChangedError: a file changed meanwhile; nothing is committed.
             ForbiddenError: the caller may not write here.
         """
-        name = _bare_name(ref)
+        name = bare_name(ref)
         description = Description(
             message=message,
             parents=self._pinned_parents(name, parents),
@@ -186,13 +184,13 @@ class Storage:
             VersionNotFoundError: there is none, or the caller may not see it.
             InvalidReferenceError: the reference cannot be read, or its hash is ambiguous.
         """
-        reference = _versioned(ref)
+        reference = versioned(ref)
         info = self._backend.version(reference.name, reference.selector)
         return Version(self._backend, info)
 
     def get_versions(self, ref: str) -> list[Version]:
         """Every commit of a name, newest first."""
-        name = _bare_name(ref)
+        name = bare_name(ref)
         versions = self._backend.versions(name)
         if not versions:
             self._backend.version(name, None)  # raises: there is no such name
@@ -200,16 +198,16 @@ class Storage:
 
     def tag(self, ref: str, tag: str) -> TagInfo:
         """Let a tag stand for a version: ``storage.tag("vision/datasets/cats@3f9a", "prod")``."""
-        reference = _versioned(ref)
+        reference = versioned(ref)
         return self._backend.set_tag(reference.name, tag, reference.selector or "latest")
 
     def untag(self, ref: str, tag: str) -> None:
         """Take a tag away from a name."""
-        self._backend.remove_tag(_bare_name(ref), tag)
+        self._backend.remove_tag(bare_name(ref), tag)
 
     def get_tags(self, ref: str) -> list[TagInfo]:
         """The tags of a name as they stand."""
-        return self._backend.tags(_bare_name(ref))
+        return self._backend.tags(bare_name(ref))
 
     def credentials(
         self,
@@ -243,7 +241,7 @@ class Storage:
 
     def get_data_table(self, space: str, name: str | None = None) -> Table:
         """A table, by ``("vision", "runs")`` or ``"vision/tables/runs"``."""
-        table = _table_name(space) if name is None else Name(space, Kind.TABLES, name)
+        table = table_name(space) if name is None else Name(space, Kind.TABLES, name)
         return Table(self._backend.table(table))
 
     def get_data_frame(
@@ -273,7 +271,7 @@ class Storage:
         """
         from klarity_storage.tables.scan import scan  # noqa: PLC0415 - loads DataFusion
 
-        name = table.name if isinstance(table, Table) else _table_name(table)
+        name = table.name if isinstance(table, Table) else table_name(table)
         return scan(
             self._backend.locate(name, Operation.READ),
             *filters,
@@ -331,7 +329,7 @@ class Storage:
         """
         from klarity_storage.tables.push import push_table  # noqa: PLC0415 - loads Delta
 
-        name = table.name if isinstance(table, Table) else _table_name(table)
+        name = table.name if isinstance(table, Table) else table_name(table)
         operation = Operation.OVERWRITE if mode == "overwrite" else Operation.WRITE
         info = push_table(
             lambda: self._backend.locate(name, operation),
@@ -369,29 +367,3 @@ class Storage:
         if parents is None:
             return None
         return [self._backend.version(name, parent).version for parent in parents]
-
-
-def _versioned(ref: str) -> Reference:
-    reference = Reference.parse(ref)
-    if not reference.name.kind.versioned:
-        raise InvalidReferenceError(
-            f"{ref!r} is not an artefact, model or dataset.", hint="Tables: ks table show."
-        )
-    return reference
-
-
-def _bare_name(ref: str) -> Name:
-    reference = _versioned(ref)
-    if reference.selector is not None or reference.path is not None:
-        raise InvalidReferenceError(
-            f"{ref!r} names one version or file, where a name is wanted.",
-            hint=f"Write {reference.name}.",
-        )
-    return reference.name
-
-
-def _table_name(ref: str) -> Name:
-    reference = Reference.parse(ref)
-    if reference.name.kind is not Kind.TABLES or reference.selector or reference.path:
-        raise InvalidReferenceError(f"{ref!r} is not a table.", hint="Write space/tables/name.")
-    return reference.name

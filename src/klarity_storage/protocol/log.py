@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from klarity_storage.layout import manifest_object
+
 
 class StoredObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """An object that a version refers to."""
@@ -38,6 +40,11 @@ class Commit(Entry, frozen=True, kw_only=True, tag="commit"):
     lineage: list[str] = []
     metadata: dict[str, Any] = {}
 
+    @property
+    def manifest_key(self) -> str:
+        """The key of its manifest, relative to the name's prefix."""
+        return manifest_object(self.version, self.manifest)
+
 
 class Tag(Entry, frozen=True, kw_only=True, tag="tag"):
     tag: str
@@ -55,7 +62,7 @@ class Delete(Entry, frozen=True, kw_only=True, tag="delete"):
 
 class Purge(Entry, frozen=True, kw_only=True, tag="purge"):
     objects: list[str]
-    """Keys, relative to the name's prefix, that are about to be deleted."""
+    """Keys, relative to the name's prefix, that are about to be deleted, and never used again."""
 
 
 Action = Commit | Tag | Untag | Delete | Purge

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from klarity_storage.protocol.base import Request, Response
 
@@ -26,7 +28,9 @@ class CommitRequest(Request, frozen=True):
     version: str
     """The version hash."""
     manifest: str
-    """The file name of its manifest: ``manifest-<sha256>.parquet``."""
+    """The file name of its manifest: ``manifest-<sha256>.parquet``; where it does not lie in the
+    version's own folder, behind the folder that it lies in: ``<folder>/manifest-<sha256>.parquet``.
+    """
     write_id: str
     """A random id of this request, by which a lost answer is recognised."""
     message: str = ""
@@ -79,3 +83,57 @@ class TagList(Response, frozen=True):
 class SetTag(Request, frozen=True):
     version: str
     """A hash, a hash prefix or another tag."""
+
+
+class UploadPlace(Response, frozen=True):
+    """Where the content of a version goes that is not there, or what it is if it is there."""
+
+    manifest: str | None = None
+    """Of the version, where everything is in storage: commit it, and upload nothing."""
+    folder: str | None = None
+    """Where to upload, if not: the version's hash, or another that was never written to."""
+
+
+class Lineage(Response, frozen=True):
+    """What a version was made from, and what was made from it."""
+
+    ref: str
+    """The version: ``vision/datasets/cats@<hash>``."""
+    made_from: list[str]
+    """References, as the commit says them."""
+    made_into: list[str]
+    """References of the versions that name it, as far as the caller may read them."""
+
+
+class CollectGarbage(Request, frozen=True):
+    """Ask what of a name is garbage, or to delete it."""
+
+    dry_run: bool = True
+    grace: Annotated[int, msgspec.Meta(ge=0, le=10 * 365 * 86_400)] = 86_400
+    """Seconds: what was written, or whose version was deleted, since then is left alone."""
+
+
+class GarbageObject(Response, frozen=True):
+    """An object that no version refers to."""
+
+    key: str
+    """The whole key in the bucket."""
+    size: int
+    """In bytes."""
+    modified: datetime
+    reason: Literal["deleted", "unfinished"]
+    """Its versions were deleted, or its upload never came to a commit."""
+
+
+class Garbage(Response, frozen=True):
+    """What is garbage of a name, or what was deleted."""
+
+    dry_run: bool
+    objects: int
+    bytes: int
+    items: list[GarbageObject]
+    """At most 10,000 of them."""
+    more: bool
+    """Whether there are more than ``items``: ask again to go on."""
+    young: int
+    """Objects that are garbage but younger than the grace period."""

@@ -21,6 +21,7 @@ from klarity_storage.server.http.failures import answer_failure
 from klarity_storage.server.http.request_id import stamp
 from klarity_storage.server.routes import (
     credentials,
+    garbage,
     grants,
     health,
     identity,
@@ -41,7 +42,7 @@ WORKERS: Final = 40
 API_VERSION: Final = "1"
 """The version of the API, which is also in every path: ``/v1``."""
 
-_NOUNS = (identity, spaces, users, tokens, grants, credentials, tables, versions)
+_NOUNS = (identity, spaces, users, tokens, grants, credentials, tables, versions, garbage)
 _TAGS = {
     "server": "Who the server is, and who the caller is to it.",
     "spaces": "The units of ownership.",

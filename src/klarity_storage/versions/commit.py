@@ -13,8 +13,9 @@ from klarity_storage.errors import (
     InvalidInputError,
     InvalidManifestError,
     NotFoundError,
+    PurgedError,
 )
-from klarity_storage.layout import Name, Reference, check_hash
+from klarity_storage.layout import Name, Reference, check_hash, manifest_object
 from klarity_storage.protocol.log import Commit, StoredObject
 from klarity_storage.protocol.versions import CommitRequest, VersionInfo
 from klarity_storage.versions.append import append_action
@@ -53,6 +54,7 @@ def commit_version(
         InvalidManifestError: the manifest is missing, its hash is not the version's, or an extent
             does not lie inside an object of this name.
         InvalidInputError: parents, lineage or metadata cannot be kept.
+        PurgedError: what it points at was purged as garbage: upload it again.
         ConflictError: too many others committed at the same time.
     """
     history = read_history(store, name, history)
@@ -64,10 +66,40 @@ def commit_version(
         if latest and latest.version == request.version:
             return None
         if not checked:  # the manifest does not change while others commit
-            checked.append(_action(store, name, request, by=by, stable_etags=stable_etags))
+            checked.append(_checked(store, history, request, by=by, stable_etags=stable_etags))
+        _refuse_purged(history, checked[0].manifest_key, *(o.key for o in checked[0].objects))
         return checked[0]
 
     return append_action(store, history, action_for).resolve(request.version)
+
+
+def _checked(
+    store: ObjectStore, history: History, request: CommitRequest, *, by: str, stable_etags: bool
+) -> Commit:
+    _refuse_purged(history, manifest_object(request.version, request.manifest))
+    try:
+        return _action(store, history, request, by=by, stable_etags=stable_etags)
+    except InvalidManifestError:
+        now = read_history(store, history.name, history)
+        if len(now.purged) > len(history.purged):  # what is missing may have been there before
+            raise PurgedError(
+                f"Garbage of {history.name} was purged while its manifest was checked.",
+                hint="Push again.",
+            ) from None
+        raise
+
+
+def _refuse_purged(history: History, *keys: str) -> None:
+    """Refuse keys that a purge names, whether they are deleted yet or not.
+
+    An object leaves storage only after a purge that names it, and an entry is appended behind every
+    purge that was looked at here: so what is committed is never deleted (see design/005).
+    """
+    if not history.purged.isdisjoint(keys):
+        raise PurgedError(
+            f"Objects that the manifest of {history.name} points at were purged as garbage.",
+            hint="Push again.",
+        )
 
 
 def _check_request(request: CommitRequest, history: History) -> None:
@@ -75,7 +107,7 @@ def _check_request(request: CommitRequest, history: History) -> None:
     for reference in request.lineage:
         Reference.parse(reference)
     for parent in request.parents:
-        if not history.holds(parent):
+        if parent not in history.ever_committed:  # a parent may have been deleted since
             raise InvalidInputError(
                 f"{history.name} has no version {parent!r} to be a parent.",
                 hint=f"ks log {history.name} lists its versions.",
@@ -89,10 +121,10 @@ def _check_request(request: CommitRequest, history: History) -> None:
 
 
 def _action(
-    store: ObjectStore, name: Name, request: CommitRequest, *, by: str, stable_etags: bool
+    store: ObjectStore, history: History, request: CommitRequest, *, by: str, stable_etags: bool
 ) -> Commit:
     try:
-        manifest = load_manifest(store, name, request.version, request.manifest)
+        manifest = load_manifest(store, history.name, request.version, request.manifest)
     except IntegrityError as error:  # before its commit that is the caller's fault, not storage's
         raise InvalidManifestError(error.message, hint="Push again.") from error
     actual = manifest.version_hash()
@@ -108,7 +140,7 @@ def _action(
         manifest=request.manifest,
         files=len(manifest),
         bytes=manifest.total_bytes,
-        objects=_check_objects(store, name, manifest, stable_etags=stable_etags),
+        objects=_check_objects(store, history, manifest, stable_etags=stable_etags),
         message=request.message,
         parents=request.parents,
         lineage=request.lineage,
@@ -117,14 +149,16 @@ def _action(
 
 
 def _check_objects(
-    store: ObjectStore, name: Name, manifest: Manifest, *, stable_etags: bool
+    store: ObjectStore, history: History, manifest: Manifest, *, stable_etags: bool
 ) -> list[StoredObject]:
     """What the extents name, each found in storage and long enough."""
     from klarity_storage.versions.manifest_check import (  # noqa: PLC0415 - loads Arrow's compute
         object_ends,
     )
 
+    name = history.name
     ends = object_ends(manifest.table)
+    _refuse_purged(history, *ends)
     found = _find_objects(store, name, ends)
     for key, end in ends.items():
         if key not in found:

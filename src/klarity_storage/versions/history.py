@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 
 from obstore.store import ObjectStore
 
 from klarity_storage.errors import InvalidReferenceError, VersionNotFoundError
 from klarity_storage.layout import LATEST, Name, is_hash_prefix
-from klarity_storage.protocol.log import Action, Commit, Delete, Tag, Untag
-from klarity_storage.protocol.versions import TagInfo, VersionInfo
+from klarity_storage.protocol.log import Action, Commit, Delete, Purge, Tag, Untag
+from klarity_storage.protocol.versions import TagInfo, UploadPlace, VersionInfo
 from klarity_storage.versions.log import read_entries
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A version that was deleted and not committed again: its bytes stay until they are purged."""
+
+    commit: Commit
+    """The newest of its commits."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An entry of the log that is no commit, for people: who tagged, deleted or purged what."""
+
+    seq: int
+    action: Literal["tag", "untag", "delete", "purge"]
+    at: datetime
+    by: str
+    version: str | None = None
+    tag: str | None = None
+    reason: str = ""
+    objects: int | None = None
+    """How many a purge deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +53,47 @@ class History:
     tagged: dict[str, Tag] = field(default_factory=dict)
     ever_committed: frozenset[str] = frozenset()
     """Every version hash that was ever committed, deleted or not."""
+    deleted: dict[str, Deleted] = field(default_factory=dict)
+    """The versions that were deleted and not committed again, by hash."""
+    closed: frozenset[str] = frozenset()
+    """The folders that are never written to again: a commit points into them, or a purge did."""
+    purged: frozenset[str] = frozenset()
+    """Keys, relative to the name's prefix, that were deleted or are about to be: no commit may
+    point at them any more."""
+    events: tuple[Event, ...] = ()
+    """What happened beside the commits, oldest first."""
 
     def with_entries(self, entries: list[tuple[int, Action]]) -> History:
         """What the history is with these entries behind it."""
-        commits, tagged = dict(self.commits), dict(self.tagged)
+        commits, tagged, deleted = dict(self.commits), dict(self.tagged), dict(self.deleted)
         for number, action in entries:
             if isinstance(action, Commit):
                 commits[number] = action
+                deleted.pop(action.version, None)
             elif isinstance(action, Tag):
                 tagged[action.tag] = action
             elif isinstance(action, Untag):
                 tagged.pop(action.tag, None)
             elif isinstance(action, Delete):
                 gone = action.version
+                of_it = [entry for entry in commits.values() if entry.version == gone]
+                if of_it:
+                    deleted[gone] = Deleted(of_it[-1], action.at)
                 commits = {n: entry for n, entry in commits.items() if entry.version != gone}
                 tagged = {tag: entry for tag, entry in tagged.items() if entry.version != gone}
-        new = {action.version for _, action in entries if isinstance(action, Commit)}
+        new = [action for _, action in entries]
+        purged = {key for action in new if isinstance(action, Purge) for key in action.objects}
+        came = [action for action in new if isinstance(action, Commit)]
         return History(
-            self.name, self.length + len(entries), commits, tagged, self.ever_committed | new
+            self.name,
+            self.length + len(entries),
+            commits,
+            tagged,
+            self.ever_committed | {commit.version for commit in came},
+            deleted,
+            self.closed | {key[:64] for key in purged} | {key[:64] for key in _keys(came)},
+            self.purged | purged,
+            self.events + tuple(_events(entries)),
         )
 
     def latest(self) -> VersionInfo | None:
@@ -65,6 +116,23 @@ class History:
     def holds(self, version: str) -> bool:
         """Whether a version was committed and not deleted, by its whole hash."""
         return any(commit.version == version for commit in self.commits.values())
+
+    def place(self, version: str) -> UploadPlace:
+        """Where a push of this content uploads, or the manifest when everything is there.
+
+        What was deleted lies in storage until it is purged. A folder that a purge touched is never
+        written to again, so a push after that goes to a folder of its own.
+        """
+        standing = [entry for entry in self.commits.values() if entry.version == version]
+        if version in self.deleted:
+            standing.append(self.deleted[version].commit)
+        if standing and self.purged.isdisjoint(_keys(standing[-1:])):
+            return UploadPlace(manifest=standing[-1].manifest)
+        folder, generation = version, 0
+        while folder in self.closed:
+            generation += 1
+            folder = hashlib.sha256(f"{version} {generation}\n".encode()).hexdigest()
+        return UploadPlace(folder=folder)
 
     def resolve(self, selector: str | None = None) -> VersionInfo:
         """The newest commit of what a tag, a hash or its beginning, ``latest`` or None stands for.
@@ -127,6 +195,31 @@ class History:
             tags=tags.get(commit.version, []),
             latest=number == self._newest,
         )
+
+
+def _keys(commits: Iterable[Commit]) -> Iterator[str]:
+    """Every object that these commits refer to, their manifests too."""
+    for commit in commits:
+        yield commit.manifest_key
+        for stored in commit.objects:
+            yield stored.key
+
+
+def _events(entries: list[tuple[int, Action]]) -> Iterator[Event]:
+    for seq, action in entries:
+        match action:
+            case Tag():
+                yield Event(seq, "tag", action.at, action.by, action.version, action.tag)
+            case Untag():
+                yield Event(seq, "untag", action.at, action.by, tag=action.tag)
+            case Delete():
+                yield Event(
+                    seq, "delete", action.at, action.by, action.version, reason=action.reason
+                )
+            case Purge():
+                yield Event(seq, "purge", action.at, action.by, objects=len(action.objects))
+            case _:
+                pass  # commits are versions
 
 
 def read_history(store: ObjectStore, name: Name, known: History | None = None) -> History:

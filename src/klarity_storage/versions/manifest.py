@@ -204,7 +204,7 @@ def load_manifest(store: ObjectStore, name: Name, version: str, manifest: str) -
             f"The manifest of {name}@{version[:12]} is missing.",
             hint="Push the same files again: equal content has the same hash.",
         ) from error
-    if digest_bytes(data).sha256 != manifest.removeprefix("manifest-").removesuffix(".parquet"):
+    if digest_bytes(data).sha256 != manifest.rpartition("-")[2].removesuffix(".parquet"):
         raise IntegrityError(f"The manifest of {name}@{version[:12]} was altered after its commit.")
     return decode_manifest(data, f"The manifest of {name}@{version[:12]}")
 

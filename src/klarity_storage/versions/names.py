@@ -14,15 +14,20 @@ from klarity_storage.versions.log import has_entries
 _READERS = 16
 
 
-def list_names(store: ObjectStore, space: str, kind: Kind) -> list[Name]:
+def list_names(
+    store: ObjectStore, space: str, kind: Kind, *, uncommitted: bool = False
+) -> list[Name]:
     """The names of a kind that something was committed under, sorted.
 
-    A push that never came to its commit leaves a folder, but no name.
+    A push that never came to its commit leaves a folder, but no name; ``uncommitted`` lists those
+    folders too.
     """
     prefix = kind_prefix(space, kind)
     with told_as_ours(f"the {kind} of {space}"):
         folders = store.list_with_delimiter(prefix)["common_prefixes"]
     names = [name for folder in folders if (name := _name(space, kind, folder))]
+    if uncommitted:
+        return sorted(names)
     with ThreadPoolExecutor(_READERS, "ks-names") as pool:
         committed = list(pool.map(lambda name: has_entries(store, name), names))
     return sorted(name for name, kept in zip(names, committed, strict=True) if kept)

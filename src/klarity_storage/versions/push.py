@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from obstore.store import ObjectStore
 
-from klarity_storage.errors import StorageError
+from klarity_storage.errors import ConflictError, PurgedError, StorageError
 from klarity_storage.layout import Name
-from klarity_storage.protocol.versions import CommitRequest, VersionInfo
+from klarity_storage.protocol.versions import CommitRequest, UploadPlace, VersionInfo
 from klarity_storage.versions.chunks import listing_chunks, upload_changed
 from klarity_storage.versions.content_index import LISTED_FROM, write_added
 from klarity_storage.versions.digests import Hashed, hash_all
 from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.hashing import version_hash
 from klarity_storage.versions.manifest import Manifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.scan import scan_tree
+from klarity_storage.versions.stat_index import StatIndex
 from klarity_storage.versions.stored import (
     Placed,
     added_to,
@@ -29,6 +31,9 @@ from klarity_storage.versions.stored import (
 )
 from klarity_storage.versions.upload import upload_files
 
+_ATTEMPTS: Final = 10
+"""How often a push goes on where others delete and purge what it points at."""
+
 
 class PushTarget(Protocol):
     """Where a push goes: a bucket in this process, or a server and its engine."""
@@ -36,11 +41,14 @@ class PushTarget(Protocol):
     def versions(self, name: Name) -> list[VersionInfo]:
         """The commits of a name, newest first; none where there is no such name."""
 
+    def place(self, name: Name, version: str) -> UploadPlace:
+        """Where content that no version has goes, or the manifest of a version that is there."""
+
     def reading_store(self, name: Name) -> ObjectStore:
         """The bucket, with keys that read a name."""
 
-    def writing_store(self, name: Name, version: str) -> ObjectStore:
-        """The bucket, with keys that write one version's folder."""
+    def writing_store(self, name: Name, folder: str) -> ObjectStore:
+        """The bucket, with keys that write one folder of a version."""
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
         """Make what is uploaded a version."""
@@ -64,12 +72,14 @@ def push_tree(
     description: Description,
     *,
     progress: OnProgress | None = None,
+    stat_index: StatIndex | None = None,
     content_index: Path | None = None,
 ) -> VersionInfo:
     """Push a file or folder, and return the version that it is.
 
-    Content that is already the latest is not committed again; content of an older version is
-    committed again without an upload; a file that any version has is not uploaded.
+    Content that is already the latest is not committed again. Content of an older version, or of
+    one that was deleted and not purged, is committed again without an upload. A file that any
+    version has is not uploaded.
 
     Args:
         target: where it goes.
@@ -77,6 +87,7 @@ def push_tree(
         source: the file or folder.
         description: what the commit says.
         progress: called while the push runs.
+        stat_index: what the files were at the last push; None to read every file.
         content_index: the file that keeps which version has what; None to ask storage each time.
 
     Raises:
@@ -84,75 +95,104 @@ def push_tree(
         SourceChangedError: a file changed meanwhile; nothing is committed.
         ForbiddenError: the caller may not write here, or a file cannot be read.
     """
-    files = hash_all(scan_tree(source), progress)
-    version = Manifest.of(file for _, file in files).version_hash()
-    known = target.versions(name)
-    if known and known[0].version == version:
-        return known[0]
-    manifest = _committed_manifest(known, version)
-    try:
-        manifest = manifest or _upload(
-            target, name, version, files, known, progress=progress, content_index=content_index
-        )
-    except StorageError:
-        # a folder is closed once its version is committed: perhaps by another push of the same
-        manifest = _committed_manifest(target.versions(name), version)
-        if not manifest:
-            raise
-    parents = description.parents
-    return target.commit(
-        name,
-        CommitRequest(
-            version=version,
-            manifest=manifest,
-            write_id=uuid4().hex,
-            message=description.message,
-            parents=list(parents if parents is not None else [info.version for info in known[:1]]),
-            lineage=list(description.lineage),
-            metadata=description.metadata,
-        ),
+    files = hash_all(scan_tree(source), progress, stat_index)
+    version = version_hash(file for _, file in files)
+    for _ in range(_ATTEMPTS):
+        known = target.versions(name)
+        if known and known[0].version == version:
+            return known[0]
+        push = _Push(target, name, version, files, known, progress, content_index)
+        manifest = _place(push)
+        if manifest is None:
+            continue
+        try:
+            return target.commit(name, _request(version, manifest, description, known))
+        except PurgedError:  # what was pointed at is gone: it goes up again
+            continue
+    raise ConflictError(
+        f"Others changed {name} {_ATTEMPTS} times while this was pushed.", hint="Push again."
     )
 
 
-def _committed_manifest(known: list[VersionInfo], version: str) -> str | None:
-    return next((info.manifest for info in known if info.version == version), None)
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """What one attempt goes by."""
+
+    target: PushTarget
+    name: Name
+    version: str
+    files: list[Hashed]
+    known: list[VersionInfo]
+    progress: OnProgress | None
+    content_index: Path | None
 
 
-def _upload(
-    target: PushTarget,
-    name: Name,
-    version: str,
-    files: list[Hashed],
-    known: list[VersionInfo],
-    *,
-    progress: OnProgress | None,
-    content_index: Path | None,
-) -> str:
-    """Upload what is new and the manifest; return the manifest's name."""
+def _request(
+    version: str, manifest: str, description: Description, known: list[VersionInfo]
+) -> CommitRequest:
+    parents = description.parents
+    return CommitRequest(
+        version=version,
+        manifest=manifest,
+        write_id=uuid4().hex,
+        message=description.message,
+        parents=list(parents if parents is not None else [info.version for info in known[:1]]),
+        lineage=list(description.lineage),
+        metadata=description.metadata,
+    )
+
+
+def _place(push: _Push) -> str | None:
+    """The manifest to commit, after uploading what is not there; None to look again."""
+    target, name, version = push.target, push.name, push.version
+    place = target.place(name, version)
+    if place.manifest is not None:
+        return place.manifest
+    folder = place.folder or version
+    try:
+        manifest = _upload(push, folder)
+    except StorageError:
+        # the same content may have been committed, or what this one points at deleted, meanwhile
+        if target.versions(name) == push.known and target.place(name, version) == place:
+            raise
+        return None
+    return manifest if folder == version else f"{folder}/{manifest}"
+
+
+def _upload(push: _Push, folder: str) -> str:
+    """Upload what is new and the manifest into a folder; return the manifest's name."""
+    target, name, files, known = push.target, push.name, push.files, push.known
     reading = target.reading_store(name) if known else None
     base = known[0] if known else None
     latest = load_source(reading, name, base) if reading and base else None
     placed: Placed = {}
     if reading:
         wanted = [file for _, file in files]
-        placed = find_stored(reading, name, known, latest, wanted, content_index)
-    store = target.writing_store(name, version)
+        placed = find_stored(reading, name, known, latest, wanted, push.content_index)
+    store = target.writing_store(name, folder)
     fresh = {content_of(item[1]): item for item in reversed(files)}  # each content once
     new = [item for content, item in fresh.items() if content not in placed]
     changed: Placed = {}
     if reading and latest:
         changed = upload_changed(
-            reading, store, name, version, known=known, latest=latest, new=new, progress=progress
+            reading,
+            store,
+            name,
+            folder,
+            known=known,
+            latest=latest,
+            new=new,
+            progress=push.progress,
         )
     placed |= changed
     whole = [item for item in new[::-1] if content_of(item[1]) not in changed]
     if whole or not changed:  # a phase of nothing behind one of something would be told last
-        with listing_chunks(store, name, version, whole):
-            placed |= upload_files(store, name, version, whole, progress)
+        with listing_chunks(store, name, folder, whole):
+            placed |= upload_files(store, name, folder, whole, push.progress)
     manifest = Manifest.of(replace(file, extents=placed[content_of(file)]) for _, file in files)
     file_name, data = manifest.encode()
     if base and latest and len(manifest) >= LISTED_FROM:
-        write_added(store, name, version, file_name, added_to(base, latest, manifest))
+        write_added(store, name, folder, file_name, added_to(base, latest, manifest))
     with told_as_ours(f"the manifest of {name}"):
-        store.put(name.manifest_key(version, file_name), data)
+        store.put(name.manifest_key(folder, file_name), data)
     return file_name

@@ -12,7 +12,7 @@ from obstore.store import ObjectStore
 
 from control_fixture import Api, Control, open_store, running_control
 from klarity_storage.layout import Kind, Name
-from klarity_storage.protocol.versions import CommitRequest, VersionInfo
+from klarity_storage.protocol.versions import CommitRequest, UploadPlace, VersionInfo
 from klarity_storage.server.engines.seaweed import SeaweedEngine
 from klarity_storage.versions.push import Description, push_tree
 
@@ -29,11 +29,15 @@ class Pushing:
             return []
         return msgspec.convert(answer.json()["items"], list[VersionInfo])
 
+    def place(self, name: Name, version: str) -> UploadPlace:
+        answer = self.api.ok("GET", f"/v1/spaces/{name}/uploads/{version}")
+        return msgspec.convert(answer, UploadPlace)
+
     def reading_store(self, name: Name) -> ObjectStore:
         return open_store(self.api, str(name))
 
-    def writing_store(self, name: Name, version: str) -> ObjectStore:
-        return open_store(self.api, str(name), operation="write", version=version)
+    def writing_store(self, name: Name, folder: str) -> ObjectStore:
+        return open_store(self.api, str(name), operation="write", version=folder)
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
         body = msgspec.to_builtins(request)

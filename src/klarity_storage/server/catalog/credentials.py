@@ -25,13 +25,13 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     Raises:
         NotFoundError: there is no such space or name, or the caller may not see it.
         ForbiddenError: no grant covers all of the scope.
-        ConflictError: the version is committed: its folder is never written again.
+        ConflictError: the folder belongs to a version, or was purged: it is never written again.
     """
     about = f"{request.scope} for {request.duration} s"
     require(context, _ACTIONS[request.operation], Pattern.of_scope(request.scope), about=about)
     services = context.services
 
     def has_version(name: Name, version: str) -> bool:
-        return version in services.histories.read(services.engine.store, name).ever_committed
+        return version in services.histories.read(services.engine.store, name).closed
 
     return issue(services.engine, has_version, request, context.actor.principal)

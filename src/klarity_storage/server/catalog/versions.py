@@ -22,8 +22,8 @@ from klarity_storage.versions import commit, names, tag
 from klarity_storage.versions.history import History
 
 
-def list_names(context: Context, space: str, kind: Kind) -> NameList:
-    """The names of a kind that the caller may read.
+def list_names(context: Context, space: str, kind: Kind, *, uncommitted: bool = False) -> NameList:
+    """The names of a kind that the caller may read; those that nothing came to a commit of, too.
 
     Raises:
         SpaceNotFoundError: there is no such space, or the caller may not see it.
@@ -31,7 +31,7 @@ def list_names(context: Context, space: str, kind: Kind) -> NameList:
     Pattern.of_scope(f"{space}/{kind}")
     require(context, Action.LIST, Pattern(space, kind))
     may = permitted(context)
-    found = names.list_names(context.services.engine.store, space, kind)
+    found = names.list_names(context.services.engine.store, space, kind, uncommitted=uncommitted)
     return NameList(
         items=[
             NameInfo(space=name.space, kind=name.kind, name=name.name)

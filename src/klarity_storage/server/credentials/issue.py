@@ -18,7 +18,7 @@ from klarity_storage.server.credentials.scope import Scope
 from klarity_storage.server.engines.base import Engine
 
 HasVersion = Callable[[Name, str], bool]
-"""Whether a name's history holds a commit of that version hash, deleted or not."""
+"""Whether the folder of that version hash is closed: a commit points into it, or was purged."""
 
 _SESSION_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9+=,.@-]")
 

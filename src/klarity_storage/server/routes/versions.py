@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from litestar import delete, get, post, put
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from klarity_storage.errors import (
     ConflictError,
@@ -43,9 +43,14 @@ _WRITE = failures(
     responses=failures(SpaceNotFoundError),
     sync_to_thread=True,
 )
-def list_names(context: Caller, space: FromPath[str], kind: FromPath[VersionedKind]) -> NameList:
-    """List the names of a kind that the caller may read."""
-    return versions.list_names(context, space, Kind(kind))
+def list_names(
+    context: Caller,
+    space: FromPath[str],
+    kind: FromPath[VersionedKind],
+    uncommitted: FromQuery[bool] = False,
+) -> NameList:
+    """List the names of a kind that the caller may read, or those without a commit too."""
+    return versions.list_names(context, space, Kind(kind), uncommitted=uncommitted)
 
 
 @get(f"{_NAME}/versions", tags=["versions"], responses=_READ, sync_to_thread=True)
