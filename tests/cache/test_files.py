@@ -67,7 +67,7 @@ def test_what_was_kept_is_not_fetched_again(
 
 def test_nothing_is_kept_that_was_not_asked_for(version: ks.Version, tmp_path: Path) -> None:
     version.download(tmp_path / "out")
-    assert not cache_folder().exists()
+    assert not (cache_folder() / "objects").exists()
 
 
 @pytest.mark.parametrize("link", ["auto", "reflink", "hard", "copy"])
@@ -175,7 +175,7 @@ print(ks.connect({str(tmp_path / "store")!r}).get_version({NAME!r}).path())
 def test_a_cache_that_cannot_be_written_to_is_used(
     version: ks.Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache_folder().mkdir(parents=True)
+    cache_folder().mkdir(parents=True, exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "tmpfs", str(cache_folder())], check=False, capture_output=True
     )
@@ -193,7 +193,7 @@ def test_a_cache_that_cannot_be_written_to_is_used(
 
 
 def test_a_group_shares_a_cache_whose_folder_says_so(version: ks.Version) -> None:
-    cache_folder().mkdir(parents=True)
+    cache_folder().mkdir(parents=True, exist_ok=True)
     cache_folder().chmod(0o2770)
     tree = version.path()
     for folder in (tree, objects()[0].parent, objects()[0].parent.parent):

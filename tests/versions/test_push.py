@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,13 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(
     plant: PlantTree, space: str, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     root = plant({"a": b"x" * size})
+    times = itertools.count(1)  # each change is seen, whatever else is hashed before
 
     def change_after(call: Any) -> Any:
         def changed(*arguments: Any) -> Any:
             result = call(*arguments)
             (root / "a").write_bytes(b"y" * size)
-            os.utime(root / "a", ns=(1, 1))
+            os.utime(root / "a", ns=(1, next(times)))
             return result
 
         return changed
