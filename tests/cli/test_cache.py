@@ -17,7 +17,8 @@ def test_a_pull_that_keeps_is_seen_and_cleared(run: Run, cats: str, work: Path) 
     run("cache", "clear", code=2)
     run("cache", "clear", "--yes")
     assert document(run("cache", "ls", "--json"), CacheInfo).files == 0
-    assert list((work / "cache").iterdir()) == []
+    left = [file.name for file in (work / "cache").iterdir() if file.name != "indexes"]
+    assert all(name.startswith("files-") for name in left)  # what pushes know of their own files
 
 
 def test_prune_and_verify(run: Run, cats: str, work: Path) -> None:

@@ -43,6 +43,7 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.ConflictError: "the same command again: it starts from what is there now",
     errors.AlreadyExistsError: "ks ls, or another name",
     errors.SourceChangedError: "the same command again, once nothing writes to the files",
+    errors.PurgedError: "the same command again: what was purged meanwhile goes up anew",
     errors.IntegrityError: "the same command again; if it stays, tell whoever runs the storage",
     errors.UnavailableError: "the same command again in a moment",
     errors.StorageFullError: "freeing some space, then the same command again",
