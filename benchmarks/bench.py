@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ks-bench-", dir=options.dir) as folder:
         work = Path(folder)
         with _engine_and_server(work) as env:
-            place = Place(work, options.peers, env)
+            place = Place(work, options.peers.absolute(), env)
             chosen = [CONTENDERS[name](name, place) for name in options.contenders]
             for workload in (SMALL, LARGE):
                 rows += _measure(workload, chosen, options, work)
