@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from klarity_storage.client.backend import Backend
+from klarity_storage.client.connection import Connection
 from klarity_storage.client.references import bare_name, versioned
 from klarity_storage.errors import InvalidReferenceError
 from klarity_storage.layout import VERSIONED_KINDS, Name
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from klarity_storage.versions.why import Why
 
 
-class Upkeep:
+class Upkeep(Connection):
     """What ``Storage`` does with versions that are there."""
-
-    _backend: Backend
 
     def diff(self, old: str, new: str) -> Diff:
         """What became of the files of one version in another, by their manifests alone.

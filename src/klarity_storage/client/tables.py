@@ -1,0 +1,138 @@
+"""The part of ``Storage`` that reads and writes tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+from klarity_storage.client.connection import ALL, Connection
+from klarity_storage.client.references import table_name
+from klarity_storage.client.table import Table
+from klarity_storage.layout import Kind, Name
+from klarity_storage.protocol.credentials import Operation
+from klarity_storage.protocol.tables import TableName
+
+if TYPE_CHECKING:
+    import datafusion
+
+    from klarity_storage.tables.location import TableLocation
+
+Mode = Literal["append", "overwrite", "error"]
+
+
+class Tables(Connection):
+    """What ``Storage`` does with tables."""
+
+    def get_data_tables(self, space: str = ALL, name: str | None = None) -> list[TableName]:
+        """The tables of a space; ``name`` is a glob such as ``run*``."""
+        return [
+            TableName(space=table.space, name=table.name)
+            for table in self._everywhere(space, self._backend.tables)
+            if name is None or fnmatchcase(table.name, name)
+        ]
+
+    def get_data_table(self, space: str, name: str | None = None) -> Table:
+        """A table, by ``("vision", "runs")`` or ``"vision/tables/runs"``."""
+        table = table_name(space) if name is None else Name(space, Kind.TABLES, name)
+        return Table(self._backend.table(table))
+
+    def get_data_frame(
+        self,
+        table: Table | str,
+        *filters: Any,
+        columns: list[str] | None = None,
+        version: int | None = None,
+        timestamp: datetime | None = None,
+        limit: int | None = None,
+        context: datafusion.SessionContext | None = None,
+    ) -> datafusion.DataFrame:
+        """The rows of a table, lazily: nothing is fetched before they are collected.
+
+        Args:
+            table: a table, or ``vision/tables/runs``.
+            filters: SQL text (``"score > 0.9"``) or DataFusion expressions; all must hold.
+            columns: which columns; all without it.
+            version: which version of the table; the newest without it.
+            timestamp: the version of that time, with its zone.
+            limit: at most so many rows.
+            context: a session of yours, with functions of yours; frames of one can be joined.
+
+        Raises:
+            TableNotFoundError: there is no such table, or the caller may not see it.
+            InvalidQueryError: a filter or column does not fit.
+        """
+        from klarity_storage.tables.scan import scan  # noqa: PLC0415 - loads DataFusion
+
+        name = table.name if isinstance(table, Table) else table_name(table)
+        return scan(
+            self._backend.locate(name, Operation.READ),
+            *filters,
+            columns=columns,
+            version=version,
+            timestamp=timestamp,
+            limit=limit,
+            context=context,
+        )
+
+    def sql(
+        self, query: str, *, context: datafusion.SessionContext | None = None
+    ) -> datafusion.DataFrame:
+        """Ask one question of one or several tables: ``select count(*) from vision.runs``.
+
+        Raises:
+            InvalidQueryError: the SQL cannot be read, or would change something.
+            TableNotFoundError: there is no such table, or the caller may not see it.
+        """
+        from klarity_storage.tables.sql import sql  # noqa: PLC0415 - loads DataFusion
+
+        def locate(space: str, table: str) -> TableLocation:
+            return self._backend.locate(Name(space, Kind.TABLES, table), Operation.READ)
+
+        return sql(query, locate, context)
+
+    def push_data_frame(
+        self,
+        table: Table | str,
+        data: Any,
+        *,
+        mode: Mode = "append",
+        message: str = "",
+        types: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Table:
+        """Write rows into a table, which is created when it is not there.
+
+        Args:
+            table: a table, or ``vision/tables/runs``.
+            data: the path of a CSV or Parquet file (it streams), pandas, Polars, PyArrow, rows as
+                dicts, or anything with ``__arrow_c_stream__``.
+            mode: ``append``; ``overwrite`` replaces all rows and takes an owner; ``error`` fails
+                when the table is there.
+            message: why, in one line.
+            types: of a CSV file's columns, Arrow's or their names: ``{"id": "int64"}``.
+            description: of the table.
+            metadata: of the table: what it says beside its description.
+
+        Raises:
+            SchemaMismatchError: columns or types do not fit the table; nothing is written.
+            InvalidDataError: the data cannot be read; nothing is committed.
+            ConflictError: somebody else was first.
+        """
+        from klarity_storage.tables.push import push_table  # noqa: PLC0415 - loads Delta
+
+        name = table.name if isinstance(table, Table) else table_name(table)
+        operation = Operation.OVERWRITE if mode == "overwrite" else Operation.WRITE
+        info = push_table(
+            lambda: self._backend.locate(name, operation),
+            data,
+            mode=mode,
+            message=message,
+            by=(self._identity or self.whoami()).principal,
+            types=types,
+            description=description,
+            metadata=metadata,
+        )
+        return Table(info)
