@@ -49,7 +49,8 @@ $(PEERS)/.installed: benchmarks/peers/requirements.txt deploy/python-venv.sh
 
 bench: $(STAMP) $(PEERS)/.installed ## measure against the peers (SCALE=0.1 ROUNDS=1 for a look)
 	$(BIN)/python benchmarks/bench.py --peers $(PEERS)/bin --scale $(or $(SCALE),1) \
-		--rounds $(or $(ROUNDS),3) $(if $(SCALE),,--write) $(CONTENDERS)
+		--rounds $(or $(ROUNDS),3) $(if $(SCALE)$(CONTENDERS),,--write) \
+		$(if $(CONTENDERS),--contenders $(CONTENDERS))
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

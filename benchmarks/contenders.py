@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from place import BUCKET, Place
+
 HERE = Path(__file__).parent
-BUCKET = "bench"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where everything is while a benchmark runs."""
-
-    work: Path
-    peers: Path
-    """The ``bin`` folder of the peers' environment."""
-    env: dict[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -27,6 +19,8 @@ class Contender:
 
     name: str
     place: Place
+    stores = True
+    """Whether a push ends in the engine."""
 
     def prepare(self, name: str, folder: Path) -> None:
         """What need not be timed before the first push."""
@@ -37,6 +31,13 @@ class Contender:
     def pull(self, name: str, folder: Path) -> list[str]:
         raise LookupError(self.name)
 
+    def warm_pull(self, name: str, folder: Path, tree: Path) -> list[str]:
+        """Write into a folder what this machine has already; done twice, the first is not timed."""
+        raise LookupError(self.name)
+
+    def forget(self, name: str) -> None:
+        """Let the next round be as the first."""
+
 
 class KlarityStorage(Contender):
     def push(self, name: str, folder: Path) -> list[str]:
@@ -44,6 +45,58 @@ class KlarityStorage(Contender):
 
     def pull(self, name: str, folder: Path) -> list[str]:
         return [_ks(), "pull", f"bench/datasets/{name}", str(folder)]
+
+    def warm_pull(self, name: str, folder: Path, tree: Path) -> list[str]:
+        return [*self.pull(name, folder), "--keep"]
+
+    def forget(self, name: str) -> None:
+        shutil.rmtree(self.place.env["KS_CACHE"], ignore_errors=True)
+
+
+class Obstore(Contender):
+    """The limit of the library that carries the bytes: every file an object, nothing verified."""
+
+    def push(self, name: str, folder: Path) -> list[str]:
+        return self._run("put", folder, name)
+
+    def pull(self, name: str, folder: Path) -> list[str]:
+        return self._run("get", folder, name)
+
+    def _run(self, verb: str, folder: Path, name: str) -> list[str]:
+        script = str(HERE / "peers" / "obstore_put.py")
+        return [sys.executable, script, verb, str(folder), BUCKET, f"obstore/{name}"]
+
+
+class TarStream(Contender):
+    """The limit of the engine: one object."""
+
+    def push(self, name: str, folder: Path) -> list[str]:
+        return self._run("put", folder, name)
+
+    def pull(self, name: str, folder: Path) -> list[str]:
+        return self._run("get", folder, name)
+
+    def _run(self, verb: str, folder: Path, name: str) -> list[str]:
+        script = str(HERE / "peers" / "tar_stream.py")
+        return [sys.executable, script, verb, str(folder), BUCKET, f"tar/{name}"]
+
+
+class Copy(Contender):
+    """The limit of the disk: ``cp -r``."""
+
+    stores = False
+
+    def warm_pull(self, name: str, folder: Path, tree: Path) -> list[str]:
+        return ["cp", "-r", str(tree), str(folder)]
+
+
+class Sha256(Contender):
+    """The limit of one core: SHA-256 of every file, and nothing else."""
+
+    stores = False
+
+    def push(self, name: str, folder: Path) -> list[str]:
+        return ["sh", "-c", f"find {folder} -type f -print0 | xargs -0 sha256sum > /dev/null"]
 
 
 class S5cmd(Contender):
@@ -121,23 +174,12 @@ class Mlflow(Contender):
         return [str(self.place.peers / "python"), script, str(folder), location, records]
 
 
-class TarStream(Contender):
-    """The limit: one object."""
-
-    def push(self, name: str, folder: Path) -> list[str]:
-        return self._run("put", folder, name)
-
-    def pull(self, name: str, folder: Path) -> list[str]:
-        return self._run("get", folder, name)
-
-    def _run(self, verb: str, folder: Path, name: str) -> list[str]:
-        script = str(HERE / "peers" / "tar_stream.py")
-        return [sys.executable, script, verb, str(folder), BUCKET, f"tar/{name}"]
-
-
 CONTENDERS: dict[str, type[Contender]] = {
     "ks": KlarityStorage,
     "tar": TarStream,
+    "obstore": Obstore,
+    "cp": Copy,
+    "sha256": Sha256,
     "s5cmd": S5cmd,
     "rclone": Rclone,
     "boto3": Boto3,

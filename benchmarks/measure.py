@@ -28,9 +28,14 @@ class Row:
 
     operation: str
     runs: dict[str, list[Run]] = field(default_factory=dict)
+    stored: dict[str, list[int]] = field(default_factory=dict)
+    """Bytes that the operation added to storage."""
 
     def median(self, contender: str) -> float:
         return statistics.median(run.seconds for run in self.runs[contender])
+
+    def added(self, contender: str) -> float:
+        return statistics.median(self.stored[contender])
 
     def memory(self, contender: str) -> int:
         return max(run.memory for run in self.runs[contender])

@@ -1,0 +1,114 @@
+"""Where a benchmark runs: one engine for all contenders, and a server over it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+import klarity_storage as ks
+from klarity_storage.protocol.credentials import S3Credentials
+from klarity_storage.server.engines.seaweed import SeaweedEngine
+
+BUCKET = "bench"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What everybody who is measured is given."""
+
+    work: Path
+    peers: Path
+    """The ``bin`` folder of the peers' environment."""
+    env: dict[str, str] = field(repr=False)
+    s3: Any = field(repr=False)
+    """A boto3 client with the engine's root keys."""
+
+    def stored(self) -> int:
+        """Bytes of all objects of the peers and of Klarity Storage."""
+        buckets = [bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]]
+        pages = self.s3.get_paginator("list_objects_v2")
+        return sum(
+            item["Size"]
+            for bucket in buckets
+            for page in pages.paginate(Bucket=bucket)
+            for item in page.get("Contents", [])
+        )
+
+
+@contextmanager
+def running(work: Path, peers: Path) -> Iterator[Place]:
+    """One engine, and a server over it, while the block runs."""
+    with SeaweedEngine(work / "engine") as engine:
+        keys = engine.credentials
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=keys.endpoint,
+            region_name=keys.region,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+        )
+        s3.create_bucket(Bucket=BUCKET)
+        with _server(work, keys) as found:
+            yield Place(work, peers, _environment(work, keys) | found, s3)
+
+
+def _environment(work: Path, keys: S3Credentials) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": keys.endpoint,
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        "AWS_REGION": keys.region,
+        "AWS_DEFAULT_REGION": keys.region,
+        "RCLONE_CONFIG_BENCH_TYPE": "s3",
+        "RCLONE_CONFIG_BENCH_PROVIDER": "Other",
+        "RCLONE_CONFIG_BENCH_ENDPOINT": keys.endpoint,
+        "RCLONE_CONFIG_BENCH_ENV_AUTH": "true",
+        "KS_CACHE": str(work / "cache"),
+        "HOME": str(work),
+        "MLFLOW_ALLOW_FILE_STORE": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DVC_NO_ANALYTICS": "true",
+        "PYTHONDONTWRITEBYTECODE": "",  # everybody's modules are compiled, as once installed
+    }
+
+
+@contextmanager
+def _server(work: Path, keys: S3Credentials) -> Iterator[dict[str, str]]:
+    command = [Path(sys.executable).with_name("ks"), "serve", "--data", work / "server"]
+    command += ["--port", "0", "--engine", "s3", "--endpoint", keys.endpoint]
+    command += ["--role-arn", "arn:aws:iam::000000000000:role/klarity"]
+    secrets = {
+        "KS_S3_ACCESS_KEY_ID": keys.access_key_id,
+        "KS_S3_SECRET_ACCESS_KEY": keys.secret_access_key,
+    }
+    with subprocess.Popen(
+        [str(part) for part in command],
+        env=os.environ | secrets,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        said = ""
+        for line in process.stderr:
+            said += line
+            if line == "ready\n":
+                break
+        else:
+            sys.exit(f"The server did not start:\n{said}")
+        words = said.split()
+        address = next(word for word in words if word.startswith("http://"))
+        token = next(word for word in words if word.startswith("ks_"))
+        with ks.connect(address, token=token) as storage:
+            storage.create_space("bench")
+        try:
+            yield {"KS_URL": address, "KS_TOKEN": token}
+        finally:
+            process.terminate()
