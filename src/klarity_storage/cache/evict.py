@@ -71,10 +71,11 @@ def _drop_trees(cache: Cache, total: int, goal: int) -> int:
 
 
 def _sweep(cache: Cache) -> None:
-    """Remove what killed processes left half-done a day ago."""
+    """Remove what killed processes left half-done a day ago, and nobody went on with."""
     for folder in cache.folder.glob("partial-*"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > ABANDONED:
+        with contextlib.suppress(OSError), unused(folder) as free:
+            changed = max(file.stat().st_mtime for file in (folder, *folder.iterdir()))
+            if free and time.time() - changed > ABANDONED:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -152,8 +152,8 @@ class Cache:
                 return False
             try:
                 linker.link(self._path(known), target, f"{partial}/c{next(numbers)}", known.size)
-            except FileNotFoundError:
-                return False  # another process has just made room
+            except (FileNotFoundError, FileExistsError):
+                return False  # another process has just made room, or written the same file
             given(file)
             return True
 

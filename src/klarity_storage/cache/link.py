@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from klarity_storage.rename import rename_new
+
 _CLONE: Final = 0x40049409
 """FICLONE of Linux: the copy shares the blocks until one of the two is written to."""
 
@@ -96,6 +98,7 @@ def _through(
         there = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             step(here, there)
+            rename_new(partial, target)
         except BaseException:
             os.unlink(partial)  # noqa: PTH108 - paths are texts here
             raise
@@ -103,4 +106,3 @@ def _through(
             os.close(there)
     finally:
         os.close(here)
-    os.rename(partial, target)  # noqa: PTH104

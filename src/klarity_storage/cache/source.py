@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from typing import Generic
 
@@ -46,14 +45,13 @@ class Source(Generic[File]):
 
         Args:
             files: which, each content once.
-            fetch: gets a folder for what is not whole yet, and the files with their paths.
+            fetch: gets a folder in which it may make folders ``partial-…`` for what is not whole
+                yet, and the files with their paths.
         """
         cache = self._cache
-        partial = cache.partial()
         cache.begin(files)
         try:
-            fetch(str(partial), [(file, cache.place(file.sha256)) for file in files])
+            fetch(str(cache.folder), [(file, cache.place(file.sha256)) for file in files])
         finally:
             cache.finish(files)
-            shutil.rmtree(partial, ignore_errors=True)
             make_room(cache)

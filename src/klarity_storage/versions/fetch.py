@@ -7,15 +7,18 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from itertools import count
+from pathlib import Path
 from typing import Final
 
 from obstore.store import ObjectStore
 
-from klarity_storage.errors import IntegrityError
+from klarity_storage.errors import AlreadyExistsError, IntegrityError
 from klarity_storage.layout import Name
+from klarity_storage.rename import rename_new
 from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.hashing import digest_file
 from klarity_storage.versions.manifest import Extent, FileInfo
+from klarity_storage.versions.partial import Part, Partial
 from klarity_storage.versions.progress import Meter
 from klarity_storage.versions.ranges import Run, plan_runs
 from klarity_storage.versions.read import fetch_range, read_chunks
@@ -42,14 +45,17 @@ class Fetch:
     Args:
         partial: a folder on the destination's disk for what is not whole yet.
         meter: told of every file.
+        own: whether the places are nobody else's, so that what is there may be replaced.
     """
 
-    def __init__(self, store: ObjectStore, name: Name, partial: str, meter: Meter) -> None:
+    def __init__(
+        self, store: ObjectStore, name: Name, partial: Partial, meter: Meter, *, own: bool = False
+    ) -> None:
         self._store = store
         self._name = name
         self._partial = partial
         self._meter = meter
-        self._numbers = count()
+        self._put = os.replace if own else rename_new
         self._targets: dict[str, str] = {}
         self._stop = threading.Event()
         self._damaged: dict[str, IntegrityError] = {}
@@ -95,13 +101,13 @@ class Fetch:
     def _write(self, file: FileInfo, data: memoryview) -> None:
         target = self._targets[file.path]
         with told_as_ours(f"the file {target!r}"):
-            partial = f"{self._partial}/{next(self._numbers)}"
+            partial = self._partial.place()
             stream = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 _write_all(stream, data)
             finally:
                 os.close(stream)
-            os.rename(partial, target)  # noqa: PTH104
+            self._name_it(partial, file, target)
         self._meter.advance(file.size, files=1)
 
     def _again(self, file: FileInfo, pool: Executor | None = None) -> None:
@@ -113,16 +119,62 @@ class Fetch:
 
     def _alone(self, file: FileInfo, pool: Executor | None) -> None:
         target = self._targets[file.path]
-        partial = f"{self._partial}/{next(self._numbers)}"
-        with told_as_ours(f"the file {target!r}"):
-            with open(partial, "xb", buffering=0) as stream:  # noqa: PTH123 - paths are texts here
-                for chunk in read_chunks(self._store, self._name, file, pool):
-                    if self._stop.is_set():
-                        return
-                    _write_all(stream.fileno(), chunk)
-                    self._meter.advance(len(chunk))
-            os.rename(partial, target)  # noqa: PTH104
-        self._meter.advance(0, files=1)
+        with (
+            told_as_ours(f"the file {target!r}"),
+            self._partial.part(file.sha256, file.size) as (part, path),
+        ):
+            try:
+                whole = self._go_on(file, part, pool)
+            except IntegrityError:
+                part.remove()
+                raise
+            if whole:
+                self._name_it(path, file, target)
+                self._meter.advance(0, files=1)
+
+    def _go_on(self, file: FileInfo, part: Part, pool: Executor | None) -> bool:
+        """Write what is missing behind what is there; False when the transfer stops."""
+        begun = part.size
+        self._meter.advance(begun)
+        try:
+            for chunk in read_chunks(self._store, self._name, file, pool, part):
+                if self._stop.is_set():
+                    return False
+                part.append(chunk)
+                self._meter.advance(len(chunk))
+        except IntegrityError:
+            if not begun:
+                raise
+            self._meter.advance(-part.size)  # perhaps it is the beginning that does not fit
+            part.restart()
+            return self._go_on(file, part, pool)
+        return True
+
+    def _name_it(self, partial: str, file: FileInfo, target: str) -> None:
+        try:
+            self._put(partial, target)
+        except FileExistsError:  # another pull may have written it meanwhile
+            os.unlink(partial)  # noqa: PTH108 - paths are texts here
+            check_same(file, target)
+
+
+def check_same(file: FileInfo, target: str) -> None:
+    """Make sure that what stands in a file's place is that file.
+
+    Raises:
+        AlreadyExistsError: it is another, or none.
+    """
+    place = Path(target)
+    if (
+        place.is_file()
+        and place.stat().st_size == file.size
+        and digest_file(place).sha256 == file.sha256
+    ):
+        return
+    raise AlreadyExistsError(
+        f"The destination holds another {file.path!r} already; it was not overwritten.",
+        hint="Pull into another folder, or move the file away.",
+    )
 
 
 def _parts(run: Run, data: memoryview) -> Iterator[tuple[FileInfo, memoryview]]:

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from obstore.store import ObjectStore
 
-from klarity_storage.errors import AlreadyExistsError, IntegrityError, InvalidPathError
+from klarity_storage.errors import (
+    AlreadyExistsError,
+    IntegrityError,
+    InvalidPathError,
+    StorageFullError,
+    UnavailableError,
+)
 from klarity_storage.layout import Name
 from klarity_storage.versions.engine_errors import told_as_ours
-from klarity_storage.versions.fetch import Fetch
-from klarity_storage.versions.hashing import digest_file
+from klarity_storage.versions.fetch import Fetch, check_same
 from klarity_storage.versions.manifest import FileInfo, Manifest
+from klarity_storage.versions.partial import Partial, partial_folder
 from klarity_storage.versions.progress import Meter, OnProgress
 
-COMPARERS = 4
+COMPARERS: Final = 4
+
+PARTIAL: Final = ".ks-pull-"
+"""How folders in a destination begin that hold what is not whole yet."""
+
+CACHE_PARTIAL: Final = "partial-files-"
+"""The same in the cache, which sweeps what begins with ``partial-`` and nobody goes on with."""
+
+PATIENCE: Final = 24 * 3600
+"""Seconds that the beginnings of other files stay in the cache."""
 
 Placed = tuple[FileInfo, str]
 """A file, and the path that it gets."""
@@ -39,7 +53,7 @@ class Source(Protocol):
         """Whether it takes so many bytes."""
 
     def fill(self, files: Sequence[FileInfo], fetch: Callable[[str, list[Placed]], None]) -> None:
-        """Fetch files into it, with a folder for what is not whole yet."""
+        """Fetch files into it, with a folder on its disk to make folders of one's own in."""
 
 
 def pull_tree(
@@ -88,16 +102,40 @@ def pull_tree(
     meter = Meter("downloading", sum(f.size for f, _ in missing), len(missing), progress)
     with told_as_ours(f"the folder {str(destination)!r}"):
         _make(root, folders)
-        partial = tempfile.mkdtemp(prefix=".ks-pull-", dir=root)
-    try:
-        if source:
-            with told_as_ours(f"the folder {str(destination)!r}, out of the local cache"):
-                missing = source.give(missing, partial, lambda f: meter.advance(f.size, files=1))
-                missing = _fill(store, name, missing, source, partial, meter)
-        Fetch(store, name, partial, meter).all(missing)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        digests = (file.sha256 for file, _ in missing)
+        with _going_on(destination), partial_folder(root, PARTIAL, digests) as partial:
+            if source:
+                missing = _from_cache(store, name, missing, source, partial, meter)
+            Fetch(store, name, partial, meter).all(missing)
     return destination
+
+
+@contextmanager
+def _going_on(destination: Path) -> Iterator[None]:
+    """Say of a failure that is not for ever that nothing is lost."""
+    try:
+        yield
+    except UnavailableError as error:
+        first = "Free some space" if isinstance(error, StorageFullError) else "Wait"
+        error.hint = (
+            f"{first} and pull into {str(destination)!r} again: it goes on where it was, "
+            "within large files too."
+        )
+        raise
+
+
+def _from_cache(
+    store: ObjectStore,
+    name: Name,
+    missing: list[Placed],
+    source: Source,
+    partial: Partial,
+    meter: Meter,
+) -> list[Placed]:
+    """Write what the cache has or takes, and return what is left to fetch without it."""
+    with told_as_ours("what comes out of the local cache"):
+        missing = source.give(missing, partial.path, lambda f: meter.advance(f.size, files=1))
+        return _fill(store, name, missing, source, partial, meter)
 
 
 def _fill(
@@ -105,7 +143,7 @@ def _fill(
     name: Name,
     missing: list[Placed],
     source: Source,
-    partial: str,
+    partial: Partial,
     meter: Meter,
 ) -> list[Placed]:
     """Fetch through the cache, if it keeps so much; what is left is fetched without it."""
@@ -114,14 +152,15 @@ def _fill(
         return missing
 
     def fetch(folder: str, files: list[Placed]) -> None:
-        Fetch(store, name, folder, meter).all(files)
+        with partial_folder(folder, CACHE_PARTIAL, contents, patience=PATIENCE) as own:
+            Fetch(store, name, own, meter, own=True).all(files)
 
     with contextlib.suppress(IntegrityError):  # fetched again by itself, and told then
         source.fill(list(contents.values()), fetch)
     seen: set[int] = {id(file) for file in contents.values()}
     return source.give(
         missing,
-        partial,
+        partial.path,
         lambda file: None if id(file) in seen else meter.advance(file.size, files=1),
     )
 
@@ -151,22 +190,7 @@ def _missing(wanted: list[Placed]) -> list[Placed]:
     """The files that are not there yet; those that are there must be the same."""
     there = [item for item in wanted if os.path.lexists(item[1])]
     with ThreadPoolExecutor(COMPARERS, "ks-compare") as pool:
-        for _ in pool.map(_check_same, there):
+        for _ in pool.map(lambda item: check_same(*item), there):
             pass
     found = {target for _, target in there}
     return [item for item in wanted if item[1] not in found]
-
-
-def _check_same(item: Placed) -> None:
-    file, target = item
-    place = Path(target)
-    if (
-        place.is_file()
-        and place.stat().st_size == file.size
-        and digest_file(place).sha256 == file.sha256
-    ):
-        return
-    raise AlreadyExistsError(
-        f"The destination holds another {file.path!r} already; nothing was written.",
-        hint="Pull into another folder, or move the file away.",
-    )

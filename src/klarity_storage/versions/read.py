@@ -7,8 +7,9 @@ import io
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from itertools import islice
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from obstore.store import ObjectStore
 
@@ -26,8 +27,21 @@ AHEAD: Final = 2
 """Pieces that are under way while one is written."""
 
 
+class Begun(Protocol):
+    """The beginning of a file: its size in bytes, and the SHA-256 of it so far."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def digest(self) -> hashlib._Hash: ...
+
+
 def read_chunks(
-    store: ObjectStore, name: Name, file: FileInfo, pool: Executor | None = None
+    store: ObjectStore,
+    name: Name,
+    file: FileInfo,
+    pool: Executor | None = None,
+    begun: Begun | None = None,
 ) -> Iterator[memoryview]:
     """The bytes of a file in order; the last chunk comes only after the digest fits.
 
@@ -36,13 +50,16 @@ def read_chunks(
         name: whose file.
         file: which.
         pool: fetches the next pieces meanwhile.
+        begun: the beginning of the file that is there already; only what is behind it comes.
 
     Raises:
         IntegrityError: an object is missing, short, or holds other bytes.
     """
-    digest = hashlib.sha256()
+    digest = begun.digest.copy() if begun else hashlib.sha256()
+    rest = tuple(within(file.extents, begun.size, file.size)) if begun else file.extents
+    wanted = replace(file, extents=rest)
     held: memoryview | None = None
-    for chunk in _ahead(store, name, file, pool) if pool else _in_turn(store, name, file):
+    for chunk in _ahead(store, name, wanted, pool) if pool else _in_turn(store, name, wanted):
         digest.update(chunk)
         if held is not None:
             yield held
