@@ -59,7 +59,8 @@ def spoiled(
                     self.send_header(name, value)
             if status == 200 and not got.getheader("ETag"):
                 self.send_header("ETag", '"etag"')
-            self.send_header("Content-Length", str(len(content)))
+            length = got.getheader("Content-Length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", length or str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)

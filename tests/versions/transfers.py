@@ -20,10 +20,12 @@ import json, os, signal, sys
 from obstore.store import LocalStore, S3Store
 from klarity_storage.client.local import LocalBackend
 from klarity_storage.client.storage import Storage
-from klarity_storage.versions import packs
+from klarity_storage.versions import packs, parts
 
 given = json.load(sys.stdin)
 packs.PACK = given.get("pack", packs.PACK)
+parts.PART = given.get("part", parts.PART)
+parts.LARGEST = given.get("largest", parts.LARGEST)
 store = LocalStore(given["folder"]) if "folder" in given else S3Store(**given["s3"])
 
 def kill(progress):
@@ -68,10 +70,11 @@ class Traffic:
         self.puts: list[str] = []
 
     def count(self, exchange: Exchange) -> tuple[int, bytes]:
-        self.sent += len(exchange.body)
-        self.received += len(exchange.answer)
-        if exchange.method == "PUT":
-            self.puts.append(exchange.path)
+        if exchange.status < 500:  # a busy engine may want a request again
+            self.sent += len(exchange.body)
+            self.received += len(exchange.answer)
+            if exchange.method == "PUT":
+                self.puts.append(exchange.path)
         return exchange.status, exchange.answer
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +15,15 @@ from typing import Final
 import pyarrow.compute as pc
 from obstore.store import ObjectStore
 
-from klarity_storage.layout import RESERVED_SEGMENT, Name
+from klarity_storage.layout import Name
 from klarity_storage.protocol.versions import VersionInfo
 from klarity_storage.versions.chunk_lists import Chunk, cut_file, load_chunks, write_chunks
 from klarity_storage.versions.digests import Hashed
 from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.folder import Folder
 from klarity_storage.versions.hashing import source_changed
 from klarity_storage.versions.manifest import Extent, FileInfo, Manifest
+from klarity_storage.versions.parts import pack_path
 from klarity_storage.versions.progress import Meter, OnProgress
 from klarity_storage.versions.stored import Placed, content_of
 from klarity_storage.versions.workers import run_all
@@ -151,7 +152,9 @@ def upload_changed(
     plans = [plan for plan in made if any(part.place for part in plan.ranges)]
     total = sum(part.length for plan in plans for part in plan.ranges if part.place is None)
     meter = Meter("uploading", total, len(plans), progress)
-    run_all(lambda pack: _put(store, name, version, pack, meter), _packs(plans), workers=WORKERS)
+    if plans:
+        folder = Folder(store, name, version)
+        run_all(lambda pack: _put(folder, pack, meter), _packs(plans), workers=WORKERS)
     for plan in plans:
         write_chunks(store, name, version, plan.file, plan.chunks)
         meter.advance(0, files=1)
@@ -292,14 +295,14 @@ def _new_pieces(plan: Plan) -> Iterator[Piece]:
                 offset, at = offset + length, at + 1
 
 
-def _put(store: ObjectStore, name: Name, version: str, pack: list[Piece], meter: Meter) -> None:
+def _put(folder: Folder, pack: list[Piece], meter: Meter) -> None:
     data = b"".join(piece for _, _, piece in pack)
-    key = f"{version}/{RESERVED_SEGMENT}/pack-{hashlib.sha256(data).hexdigest()}.bin"
-    with told_as_ours(f"a pack of {name}@{version[:12]}"):
-        store.put(name.object_key(key), data, use_multipart=False)
+    path = pack_path(data)
+    with told_as_ours(f"a pack of {pack[0][0].file.path!r}"):
+        folder.put(path, data)
     at = 0
     for plan, offset, piece in pack:
-        plan.extents[offset] = Extent(key, at, len(piece))
+        plan.extents[offset] = Extent(folder.object(path), at, len(piece))
         at += len(piece)
     meter.advance(len(data))
 
