@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from threading import Event
 from typing import Final
 
 import pyarrow.compute as pc
@@ -17,7 +14,9 @@ from obstore.store import ObjectStore
 
 from klarity_storage.layout import Name
 from klarity_storage.protocol.versions import VersionInfo
-from klarity_storage.versions.chunk_lists import Chunk, cut_file, load_chunks, write_chunks
+from klarity_storage.versions import cutting
+from klarity_storage.versions.chunk_lists import load_chunks, write_chunks
+from klarity_storage.versions.cutting import Chunk, Chunks, Cuts
 from klarity_storage.versions.digests import Hashed
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.folder import Folder
@@ -27,9 +26,6 @@ from klarity_storage.versions.parts import pack_path
 from klarity_storage.versions.progress import Meter, OnProgress
 from klarity_storage.versions.stored import Placed, content_of
 from klarity_storage.versions.workers import run_all
-
-LARGE: Final = 8 * 1024 * 1024
-"""Bytes of a file that is worth cutting."""
 
 MIN_RUN: Final = 1024 * 1024
 """A shorter range that an earlier file has is uploaded again: fewer ranges are faster to read."""
@@ -61,7 +57,7 @@ class Plan:
 
     source: Path
     file: FileInfo
-    chunks: list[Chunk]
+    chunks: Chunks
     ranges: list[Range]
     extents: dict[int, Extent] = field(default_factory=dict)
     """What lies in packs, by offset in the file."""
@@ -73,10 +69,10 @@ class Earlier:
     def __init__(self) -> None:
         self._files: list[tuple[FileInfo, list[int]]] = []
         self._starts: list[list[int]] = []
-        self._chunks: list[list[Chunk]] = []
+        self._chunks: list[Chunks] = []
         self._first: dict[bytes, tuple[int, int]] = {}
 
-    def add(self, file: FileInfo, chunks: list[Chunk]) -> None:
+    def add(self, file: FileInfo, chunks: Chunks) -> None:
         number = len(self._files)
         ends = list(accumulate((extent.length for extent in file.extents), initial=0))
         self._files.append((file, ends))
@@ -122,6 +118,7 @@ def upload_changed(
     known: list[VersionInfo],
     latest: Manifest,
     new: list[Hashed],
+    cuts: Cuts,
     progress: OnProgress | None,
 ) -> Placed:
     """Upload what is new in large files that changed, and say where their content lies now.
@@ -137,18 +134,18 @@ def upload_changed(
         known: the commits of the name, newest first.
         latest: the manifest of the newest.
         new: the files whose content no version has.
+        cuts: their chunks.
         progress: called while it runs.
 
     Raises:
         SourceChangedError: a file is not any more what was hashed.
     """
-    pairs = _earlier_files(latest, [item for item in new if item[1].size >= LARGE])
+    pairs = _earlier_files(latest, [item for item in new if item[1].size >= cutting.LARGE])
     earlier = _load_earlier(reading, name, known, {file.path: file for file in pairs.values()})
     changed = [item for item in new if item[1].path in pairs] if len(earlier) else []
     if not changed:
         return {}
-    meter = Meter("comparing", sum(file.size for _, file in changed), len(changed), progress)
-    made = run_all(lambda item: _plan(item, earlier, meter), changed, workers=WORKERS)
+    made = run_all(lambda item: _plan(item, earlier, cuts), changed, workers=WORKERS)
     plans = [plan for plan in made if any(part.place for part in plan.ranges)]
     total = sum(part.length for plan in plans for part in plan.ranges if part.place is None)
     meter = Meter("uploading", total, len(plans), progress)
@@ -161,31 +158,12 @@ def upload_changed(
     return {content_of(plan.file): _extents(plan, earlier) for plan in plans}
 
 
-@contextmanager
-def listing_chunks(
-    store: ObjectStore, name: Name, version: str, files: list[Hashed]
-) -> Iterator[None]:
-    """Cut large files while the block uploads them, and write their lists when it is done."""
-    stop = Event()
-    quiet = Meter("comparing", 0, 0, None)
-    large = [(source, file) for source, file in files if file.size >= LARGE]
-    with ThreadPoolExecutor(1, "ks-cut") as pool:
-        jobs = [pool.submit(cut_file, item[0].file, item[1], quiet, stop) for item in large]
-        try:
-            yield
-            for (_, file), job in zip(large, jobs, strict=True):
-                write_chunks(store, name, version, file, job.result())
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-
-
 def _earlier_files(latest: Manifest, files: list[Hashed]) -> dict[str, FileInfo]:
     """For each path the earlier file of the same path, or the one nearest in size."""
     if not files:
         return {}
     table = latest.table
-    large = list(Manifest(table.filter(pc.greater_equal(table["size"], LARGE))))
+    large = list(Manifest(table.filter(pc.greater_equal(table["size"], cutting.LARGE))))
     by_path = {file.path: file for file in large}
     pairs = {}
     for _, file in files:
@@ -216,14 +194,13 @@ def _load_earlier(
     return earlier
 
 
-def _plan(item: Hashed, earlier: Earlier, meter: Meter) -> Plan:
+def _plan(item: Hashed, earlier: Earlier, cuts: Cuts) -> Plan:
     source, file = item
-    chunks = cut_file(source.file, file, meter)
-    meter.advance(0, files=1)
+    chunks = cuts.of(source, file.sha256)
     return Plan(source.file, file, chunks, _long_enough(_ranges(chunks, earlier)))
 
 
-def _ranges(chunks: list[Chunk], earlier: Earlier) -> Iterator[Range]:
+def _ranges(chunks: Chunks, earlier: Earlier) -> Iterator[Range]:
     """The runs of chunks that lie behind each other in an earlier file too, and those between."""
     offset = start = first = 0
     begin: tuple[int, int] | None = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from klarity_storage.errors import SourceChangedError
 from klarity_storage.versions.engine_errors import told_as_ours
+
+Result = TypeVar("Result")
 
 _AT_ONCE: Final = 1024 * 1024
 """A file up to this is read in one call: five calls of the system a file, and no more."""
@@ -67,11 +69,28 @@ def digest_file(file: str | os.PathLike[str]) -> Digest:
 
 def digest_and_status(file: str | os.PathLike[str]) -> tuple[os.stat_result, str]:
     """A file's status before it was read, and the SHA-256 of what was read."""
+    return read_steadily(file, _read_digest)
+
+
+def read_steadily(
+    file: str | os.PathLike[str], read: Callable[[int, int], tuple[int, Result]]
+) -> tuple[os.stat_result, Result]:
+    """A file's status before it was read, and what reading made of it.
+
+    Args:
+        file: the file.
+        read: gets a descriptor and the size to expect; returns how many bytes it read, and what
+            it made of them.
+
+    Raises:
+        SourceChangedError: it was written to meanwhile.
+        ForbiddenError: it cannot be read.
+    """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:
             before = os.fstat(descriptor)
-            size, sha256 = _read_digest(descriptor, before.st_size)
+            size, result = read(descriptor, before.st_size)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -80,7 +99,7 @@ def digest_and_status(file: str | os.PathLike[str]) -> tuple[os.stat_result, str
             raise
     if not (before.st_size == size == after.st_size and before.st_mtime_ns == after.st_mtime_ns):
         raise source_changed(file)
-    return before, sha256
+    return before, result
 
 
 def _read_digest(descriptor: int, size: int) -> tuple[int, str]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from klarity_storage.layout import RESERVED_SEGMENT
+from klarity_storage.versions.cutting import Chunks
 from klarity_storage.versions.digests import Hashed
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.folder import Folder
-from klarity_storage.versions.hashing import source_changed
 from klarity_storage.versions.manifest import Extent
 from klarity_storage.versions.progress import Meter
 
@@ -37,21 +36,25 @@ def pack_path(data: bytes | bytearray) -> str:
     return f"{RESERVED_SEGMENT}/pack-{hashlib.sha256(data).hexdigest()}.bin"
 
 
-def upload_in_parts(folder: Folder, item: Hashed, meter: Meter) -> tuple[Extent, ...]:
+def upload_in_parts(
+    folder: Folder, item: Hashed, chunks: Chunks, meter: Meter
+) -> tuple[Extent, ...]:
     """Upload a very large file, and say where its parts lie, in order.
 
     Raises:
         SourceChangedError: it is not any more what was hashed.
     """
-    _, file = item
+    source, file = item
     extents: list[Extent] = []
     under_way: deque[Future[Extent]] = deque()
     with (
         told_as_ours(f"the file {file.path!r}"),
+        source.file.open("rb") as stream,  # buffered: a part is never cut short
         ThreadPoolExecutor(AT_ONCE, "ks-part") as pool,
     ):
+        read = iter(lambda: stream.read(PART), b"")
         try:
-            for data in _verified(item):
+            for data in chunks.verified(read, source.location):
                 if len(under_way) == AT_ONCE:
                     extents.append(under_way.popleft().result())
                 under_way.append(pool.submit(_upload, folder, data, meter))
@@ -67,15 +70,3 @@ def _upload(folder: Folder, data: bytes, meter: Meter) -> Extent:
     folder.put(path, data)
     meter.advance(len(data))
     return Extent(folder.object(path), 0, len(data))
-
-
-def _verified(item: Hashed) -> Iterator[bytes]:
-    """A file's parts, all of the same size but the last; it fails at their end on a change."""
-    source, file = item
-    digest = hashlib.sha256()
-    with source.file.open("rb") as stream:  # buffered: a part is never cut short
-        while data := stream.read(PART):
-            digest.update(data)
-            yield data
-    if digest.hexdigest() != file.sha256:
-        raise source_changed(source.location)

@@ -13,8 +13,9 @@ from obstore.store import ObjectStore
 from klarity_storage.errors import ConflictError, PurgedError, StorageError
 from klarity_storage.layout import Name
 from klarity_storage.protocol.versions import CommitRequest, UploadPlace, VersionInfo
-from klarity_storage.versions.chunks import listing_chunks, upload_changed
+from klarity_storage.versions.chunks import upload_changed
 from klarity_storage.versions.content_index import LISTED_FROM, write_added
+from klarity_storage.versions.cutting import Cuts
 from klarity_storage.versions.digests import Hashed, hash_all
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.hashing import version_hash
@@ -95,13 +96,14 @@ def push_tree(
         SourceChangedError: a file changed meanwhile; nothing is committed.
         ForbiddenError: the caller may not write here, or a file cannot be read.
     """
-    files = hash_all(scan_tree(source), progress, stat_index)
+    cuts = Cuts()
+    files = hash_all(scan_tree(source), progress, stat_index, cuts)
     version = version_hash(file for _, file in files)
     for _ in range(_ATTEMPTS):
         known = target.versions(name)
         if known and known[0].version == version:
             return known[0]
-        push = _Push(target, name, version, files, known, progress, content_index)
+        push = _Push(target, name, version, files, cuts, known, progress, content_index)
         manifest = _place(push)
         if manifest is None:
             continue
@@ -122,6 +124,7 @@ class _Push:
     name: Name
     version: str
     files: list[Hashed]
+    cuts: Cuts
     known: list[VersionInfo]
     progress: OnProgress | None
     content_index: Path | None
@@ -182,13 +185,13 @@ def _upload(push: _Push, folder: str) -> str:
             known=known,
             latest=latest,
             new=new,
+            cuts=push.cuts,
             progress=push.progress,
         )
     placed |= changed
     whole = [item for item in new[::-1] if content_of(item[1]) not in changed]
     if whole or not changed:  # a phase of nothing behind one of something would be told last
-        with listing_chunks(store, name, folder, whole):
-            placed |= upload_files(store, name, folder, whole, push.progress)
+        placed |= upload_files(store, name, folder, whole, push.cuts, push.progress)
     manifest = Manifest.of(replace(file, extents=placed[content_of(file)]) for _, file in files)
     file_name, data = manifest.encode()
     if base and latest and len(manifest) >= LISTED_FROM:

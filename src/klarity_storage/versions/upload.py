@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from obstore.store import ObjectStore
 
 from klarity_storage.layout import Name
-from klarity_storage.versions import parts
+from klarity_storage.versions import cutting, parts
+from klarity_storage.versions.chunk_lists import write_chunks
+from klarity_storage.versions.cutting import Chunks, Cuts
 from klarity_storage.versions.digests import Hashed
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.folder import PART, Folder
-from klarity_storage.versions.hashing import read_verified, source_changed
+from klarity_storage.versions.hashing import read_verified
 from klarity_storage.versions.manifest import Extent
 from klarity_storage.versions.packs import Pack, plan_packs
 from klarity_storage.versions.progress import Meter, OnProgress
@@ -23,11 +24,12 @@ from klarity_storage.versions.workers import run_all
 # Packs, middling and large files go one kind after the other, so that memory is bounded by the
 # kind that takes most: some 100 MiB each.
 _PACKS_AT_ONCE: Final = 3
-_WHOLE: Final = 8 * 1024 * 1024
-"""Bytes of a file that travels in one request; a larger one travels in parts."""
 _WHOLE_AT_ONCE: Final = 12
 _LARGE_AT_ONCE: Final = 3
 _ATTEMPTS: Final = 3
+
+Send = Callable[[Folder, Hashed, Chunks, Meter], tuple[Extent, ...]]
+"""Uploads one large file, and says where it lies."""
 
 
 def upload_files(
@@ -35,12 +37,13 @@ def upload_files(
     name: Name,
     version: str,
     files: list[Hashed],
+    cuts: Cuts,
     progress: OnProgress | None,
 ) -> Placed:
     """Upload files into a version's folder, and say where their content lies now.
 
-    Many small files travel as packs, very large ones in parts. What an earlier push of the same
-    version left there is not sent again.
+    Many small files travel as packs, very large ones in parts; the chunks of large ones are listed
+    beside them. What an earlier push of the same version left there is not sent again.
 
     Raises:
         SourceChangedError: a file is not any more what was hashed.
@@ -50,20 +53,27 @@ def upload_files(
         return {}
     folder = Folder(store, name, version)
     packs, plain = plan_packs(files)
-    whole = [item for item in plain if item[1].size <= _WHOLE]
-    large = [item for item in plain if _WHOLE < item[1].size <= parts.LARGEST]
-    largest = [item for item in plain if item[1].size > parts.LARGEST]
     placed: Placed = {}
     for packed in run_all(
         lambda pack: _upload_pack(folder, pack, meter), packs, workers=_PACKS_AT_ONCE
     ):
         placed |= packed
+
+    def upload_cut(send: Send, item: Hashed) -> None:
+        source, file = item
+        chunks = cuts.of(source, file.sha256)
+        placed[content_of(file)] = send(folder, item, chunks, meter)
+        write_chunks(store, name, version, file, chunks)
+
+    whole = [item for item in plain if item[1].size < cutting.LARGE]
+    large = [item for item in plain if cutting.LARGE <= item[1].size <= parts.LARGEST]
     run_all(lambda item: _upload_whole(folder, item, meter), whole, workers=_WHOLE_AT_ONCE)
-    run_all(lambda item: _upload_large(folder, item, meter), large, workers=_LARGE_AT_ONCE)
-    for _, file in (*whole, *large):
+    for _, file in whole:
         placed[content_of(file)] = (Extent(folder.object(file.path), 0, file.size),)
-    for item in largest:  # one behind the other: the parts of each go up at once
-        placed[content_of(item[1])] = parts.upload_in_parts(folder, item, meter)
+    run_all(lambda item: upload_cut(_upload_large, item), large, workers=_LARGE_AT_ONCE)
+    for item in plain:
+        if item[1].size > parts.LARGEST:  # one behind the other: the parts of each go up at once
+            upload_cut(parts.upload_in_parts, item)
     return placed
 
 
@@ -85,23 +95,24 @@ def _upload_whole(folder: Folder, item: Hashed, meter: Meter) -> None:
     meter.advance(file.size, files=1)
 
 
-def _upload_large(folder: Folder, item: Hashed, meter: Meter) -> None:
+def _upload_large(folder: Folder, item: Hashed, chunks: Chunks, meter: Meter) -> tuple[Extent, ...]:
     _, file = item
     with told_as_ours(f"the file {file.path!r}"):
-        if folder.holds_parts(file.path, file.size, file.sha256, _verified_parts(item)):
+        if folder.holds_parts(file.path, file.size, file.sha256, _parts(item, chunks)):
             meter.advance(file.size)
         else:
-            _put_large(folder, item, meter)
+            _put_large(folder, item, chunks, meter)
     meter.advance(0, files=1)
+    return (Extent(folder.object(file.path), 0, file.size),)
 
 
-def _put_large(folder: Folder, item: Hashed, meter: Meter) -> None:
+def _put_large(folder: Folder, item: Hashed, chunks: Chunks, meter: Meter) -> None:
     """Upload a file in one multipart upload; it begins again when a collector aborted that."""
     sent = 0
 
     def told() -> Iterator[bytes]:
         nonlocal sent
-        for part in _verified_parts(item):
+        for part in _parts(item, chunks):
             yield part
             sent += len(part)
             meter.advance(len(part))
@@ -118,17 +129,8 @@ def _put_large(folder: Folder, item: Hashed, meter: Meter) -> None:
             return
 
 
-def _verified_parts(item: Hashed) -> Iterator[bytes]:
+def _parts(item: Hashed, chunks: Chunks) -> Iterator[bytes]:
     """A file's bytes in parts; the last one is withheld, and the upload fails, on a change."""
-    source, file = item
-    digest = hashlib.sha256()
+    source, _ = item
     with source.file.open("rb", buffering=0) as stream:
-        held = b""
-        while part := stream.read(PART):
-            digest.update(part)
-            if held:
-                yield held
-            held = part
-        if digest.hexdigest() != file.sha256:
-            raise source_changed(source.location)
-        yield held
+        yield from chunks.verified(iter(lambda: stream.read(PART), b""), source.location)

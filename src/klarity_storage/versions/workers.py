@@ -12,6 +12,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class Stopped(Exception):  # noqa: N818 - no error: nobody wants the result any more
+    """A step saw that it was to stop."""
+
+
 def run_all(
     step: Callable[[Item], Result],
     items: Iterable[Item],
