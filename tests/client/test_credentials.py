@@ -96,6 +96,13 @@ print(answer["Body"].read())
     assert done.stdout.strip() == b"b'meow'"
 
 
+def test_a_slow_line_has_time_for_a_pack(owned: ks.Storage, name: str) -> None:
+    """obstore ends a request after 30 s by itself, and does not try a PUT again that timed out."""
+    options = owned.credentials(name).obstore().client_options
+    assert options
+    assert options["timeout"] == "5m"
+
+
 def test_keys_to_push_write_one_folder_and_delete_nothing(owned: ks.Storage, name: str) -> None:
     version = "a" * 64
     keys = owned.credentials(name, write=True, version=version)

@@ -96,7 +96,7 @@ class Credentials:
             endpoint=self._keys.endpoint,
             region=self._keys.region,
             virtual_hosted_style_request=False,
-            client_options={"allow_http": self._keys.endpoint.startswith("http://")},
+            client_options=self._keys.client_options,
             credential_provider=self._for_obstore,
         )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from klarity_storage.protocol.base import Request, Response
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
 
 MIN_DURATION = 900
 MAX_DURATION = 43_200
@@ -46,6 +49,18 @@ class S3Credentials(Response, frozen=True):
     """None for keys that do not expire: the server's own."""
     prefixes: list[str] = []
     """The prefixes that the keys reach, each with its closing slash; all with an empty list."""
+
+    @property
+    def client_options(self) -> ClientConfig:
+        """How obstore speaks to the engine.
+
+        A request may take five minutes: several packs of 32 MiB share a slow line, and obstore's
+        own thirty seconds would end all of them below 25 Mbit/s.
+        """
+        return {
+            "allow_http": self.endpoint.startswith("http://"),
+            "timeout": timedelta(minutes=5),
+        }
 
     def __repr__(self) -> str:
         return (

@@ -79,5 +79,5 @@ def open_store(location: TableLocation) -> ObjectStore:
         s3.bucket,
         prefix=location.uri.removeprefix(f"s3://{s3.bucket}/"),
         config=config,
-        client_options={"allow_http": s3.endpoint.startswith("http://")},
+        client_options=s3.client_options,
     )

@@ -156,8 +156,7 @@ def open_store(credentials: S3Credentials) -> S3Store:
     }
     if credentials.session_token:
         config["session_token"] = credentials.session_token
-    plain = credentials.endpoint.startswith("http://")
-    return S3Store(config=config, client_options={"allow_http": plain})
+    return S3Store(config=config, client_options=credentials.client_options)
 
 
 def status_of(error: BaseException | None) -> int:
