@@ -194,12 +194,10 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
         read(tmp_path / "b.csv")
     with pytest.raises(InvalidDataError, match="not a whole Parquet file"):
         read(tmp_path / "a.parquet")
-    with pytest.raises(InvalidDataError, match="neither CSV nor Parquet"):
+    with pytest.raises(InvalidDataError, match="neither CSV nor JSON lines nor Parquet"):
         read(tmp_path / "a.xlsx")
     with pytest.raises(InvalidDataError, match="is a directory"):
         read(tmp_path)
-    with pytest.raises(InvalidDataError, match="for a CSV file only"):
-        read(ROWS, types={"id": "string"})
 
 
 def test_only_what_gives_its_rows_again_can_be_read_again() -> None:
