@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import obstore
@@ -30,15 +30,20 @@ class Change:
 
 
 @contextmanager
-def changing(locate: Locate) -> Iterator[Change]:
+def changing(locate: Locate, *, brief: bool = False) -> Iterator[Change]:
     """Open a table to change it.
+
+    Args:
+        locate: finds it.
+        brief: whether its keys are not renewed. delta-rs keeps Python from running, and so from
+            giving it keys, for as long as it restores.
 
     Raises:
         TableNotFoundError: there is no such table.
         ForbiddenError: the keys may not write here.
         ConflictError: somebody else changed it meanwhile in a way that excludes this.
     """
-    with lasting(locate) as location:
+    with nullcontext(locate()) if brief else lasting(locate) as location:
         table = open_snapshot(location)
         check_writable(location)
         with told_who_was_first(location, table.version()):

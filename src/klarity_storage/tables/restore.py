@@ -27,7 +27,7 @@ def restore_table(
     """
     if (version is None) == (timestamp is None):
         raise InvalidReferenceError("Give a version or a timestamp to restore.")
-    with changing(locate) as change:
+    with changing(locate, brief=True) as change:
         wanted = open_snapshot(change.location, version, timestamp).version()
         if wanted != change.table.version():
             try:
