@@ -36,10 +36,12 @@ NOUNS: Final = {
     "lineage": Noun("Versions", "Show what a version was made from, and what was made from it."),
     "tag": Noun("Versions", "Name versions: add, ls, rm."),
     "cache": Noun("Versions", "What was fetched once: ls, path, prune, verify, clear."),
-    "rm": Noun("Versions", "Delete a version; its bytes stay until `ks gc`."),
+    "rm": Noun("Versions", "Delete a version, whose bytes stay until `ks gc`; or a table."),
     "verify": Noun("Versions", "Read every byte back and hold it against its digest."),
     "gc": Noun("Versions", "List what no version refers to, and delete it when asked to."),
-    "table": Noun("Tables", "Tables: ls, show, push, query."),
+    "table": Noun(
+        "Tables", "Tables: push, ls, show, query, history, and their upkeep."
+    ),
     "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
     "space": Noun("Administration", "Spaces, the units of ownership: create, ls."),
     "user": Noun("Administration", "People who log in: create, ls, disable."),
