@@ -71,7 +71,8 @@ class TableHistory(Response, frozen=True):
 
 class RowsDeleted(Response, frozen=True):
     version: int
-    rows: int
+    rows: int | None
+    """None where whole files went of which the log does not say how many they held."""
 
 
 class Optimized(Response, frozen=True, kw_only=True):

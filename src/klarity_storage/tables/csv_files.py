@@ -48,19 +48,20 @@ def read_csv(
         InvalidDataError: not UTF-8, no header, ragged rows, or a column whose values stop fitting
             its type; the row or the column is named.
     """
-    with _told(path, [], types if like is None else like.names):
+    with _told(path, [], ()):
         if _bytes(path).read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise not_utf8(path, None)
         there = {} if like is None else {f.name: f.type for f in like if not is_.is_nested(f.type)}
         known = {**there, **types}
-        reader = _open(path, known)
+        reader = _open(path, {})
         names = reader.schema.names
         check_columns(names)
         unknown = [name for name in types if name not in names]
         if unknown:
             raise InvalidDataError(f"{path} has no column {unknown[0]!r}.")
         times = {field.name: pa.string() for field in reader.schema if is_.is_time(field.type)}
-        if times:
+    if times or known:
+        with _told(path, names, known):
             reader = _open(path, {**times, **known})
     _check_text(path, reader.schema, known)
     return ArrowStream(reader.schema, _batches(path, reader, known))

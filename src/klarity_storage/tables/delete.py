@@ -27,4 +27,6 @@ def delete_rows(locate: Locate, where: str, signature: Signature) -> RowsDeleted
             commit_properties=signature.commit(),
             post_commithook_properties=HOOKS,
         )
-        return RowsDeleted(change.table.version(), int(done.get("num_deleted_rows") or 0))
+        if not done["num_removed_files"]:
+            return RowsDeleted(change.table.version(), 0)
+        return RowsDeleted(change.table.version(), done.get("num_deleted_rows"))

@@ -15,7 +15,7 @@ from klarity_storage.tables.change import Change, changing
 from klarity_storage.tables.commit import HOOKS, Signature
 from klarity_storage.tables.location import Locate, open_store
 
-_TOO_SHORT = re.compile(r"minimum retention .* (\d+) hours")
+_TOO_SHORT = re.compile(r"minimum retention .*? (\d+) hours")
 
 
 def vacuum_table(

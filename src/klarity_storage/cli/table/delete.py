@@ -32,8 +32,6 @@ def command(session: Session, reference: str, where: str, message: str, yes: boo
         session.out.confirm(question, yes=yes)
     session.interrupted = "Nothing was committed: run the same command again."
     done = storage.delete_rows(reference, where, message=message)
-    session.out.result(
-        done,
-        str(done.rows),
-        f"Deleted {_format.things(done.rows, 'row')}; the table is at version {done.version}.",
-    )
+    rows = "the rows" if done.rows is None else _format.things(done.rows, "row")
+    said = f"Deleted {rows}; the table is at version {done.version}."
+    session.out.result(done, str(done.version), said)
