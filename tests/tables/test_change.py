@@ -137,6 +137,30 @@ def test_partitions_that_would_not_come_back_are_refused(
         describe_table(on_disk("runs")())
 
 
+def test_partitioned_tables_are_changed_as_others_are(place: Place) -> None:
+    runs = place("runs")
+    days = ["mon", "mon", "tue", None]
+    push_table(runs, {"id": [1, 2, 3, 4], "day": days}, by=BY, partition_by=["day"])
+
+    push_table(
+        runs, {"id": [2, 5], "day": ["wed", "tue"]}, by=BY, mode="merge", keys=["id"], message="m"
+    )
+    assert column(runs, "day") == ["mon", "wed", "tue", None, "tue"]
+    push_table(runs, {"id": [6], "day": ["tue"]}, by=BY, mode="overwrite", where="day = 'tue'")
+    assert column(runs) == [1, 2, 4, 6]
+    with pytest.raises(InvalidDataError, match="empty text"):
+        push_table(runs, {"id": [7], "day": [""]}, by=BY, mode="merge", keys=["id"])
+    assert delete_rows(runs, "day is null", SIGNED).rows in (1, None)
+    assert delete_rows(runs, "day = 'mon' and id = 1", SIGNED).rows == 1
+    push_table(runs, {"id": [8], "day": ["wed"]}, by=BY)
+
+    assert optimize_table(runs, [], SIGNED).files_removed == 2
+    with pytest.raises(InvalidQueryError, match="partitioned by 'day'"):
+        optimize_table(runs, ["day"], SIGNED)
+    assert column(runs) == [2, 6, 8]
+    assert column(runs, "day") == ["wed", "tue", "wed"]
+
+
 def test_a_table_stays_partitioned_as_it_is(on_disk: Place) -> None:
     runs = on_disk("runs")
     push_table(runs, {"id": [1], "a": [1], "b": [1]}, by=BY, partition_by=["a"])

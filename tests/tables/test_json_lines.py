@@ -76,7 +76,7 @@ def test_what_cannot_be_read_is_named(write: Write, content: str | bytes, told: 
 def test_a_field_that_comes_late_is_refused(write: Write) -> None:
     line = '{"a": "' + "x" * 1000 + '"}\n'
 
-    with pytest.raises(InvalidDataError, match="neither its first 8 MiB nor the table has"):
+    with pytest.raises(InvalidDataError, match="a field that its first 8 MiB do not have"):
         read(write(line * 10_000 + '{"a": "y", "b": 1}\n'))
 
 

@@ -11,7 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from klarity_storage.errors import ForbiddenError, StorageError, UnauthenticatedError
+from klarity_storage.errors import (
+    ForbiddenError,
+    StorageError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.server.engines.seaweed import SeaweedEngine
 from klarity_storage.tables.commit import Signature
@@ -144,6 +149,18 @@ def test_a_grant_that_ends_meanwhile_is_told_as_such(issuer: Issuer) -> None:
 
     issuer.failure = None
     assert describe_table(issuer()).rows == 1
+
+
+def test_keys_that_are_still_good_bridge_a_server_that_is_down(issuer: Issuer) -> None:
+    with lasting(issuer) as location:
+        assert location.renewed is not None
+        issuer.failure = UnavailableError("The server restarts.")
+        good = location.renewed.current()
+        wait_past(good.expires_at)
+        with pytest.raises(UnavailableError, match="restarts"):
+            location.renewed.current()
+        issuer.failure = None
+        assert location.renewed.current() != good
 
 
 def test_keys_are_given_to_who_knows_the_word_alone(issuer: Issuer) -> None:

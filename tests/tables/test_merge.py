@@ -106,6 +106,20 @@ def test_a_merge_puts_no_null_where_the_data_says_nothing(on_disk: Place) -> Non
     assert second == {"id": 2, "name": "c", "n": 2.0}
 
 
+def test_a_file_that_lacks_a_field_puts_no_null_there_either(
+    on_disk: Place, tmp_path: Path
+) -> None:
+    runs, file = on_disk("runs"), tmp_path / "a.jsonl"
+    push_table(runs, {"id": [1], "name": ["a"]}, by=BY)
+    file.write_text('{"id": 1}\n')
+
+    for mode, keys in (("merge", ["id"]), ("append", [])):
+        with pytest.raises(SchemaMismatchError, match="no column 'name'"):
+            push_table(runs, file, by=BY, mode=mode, keys=keys)  # type: ignore[arg-type]
+
+    assert rows(on_disk, "id") == [{"id": 1, "name": "a"}]
+
+
 def test_a_large_source_streams(on_disk: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge, "_IN_MEMORY", 0)
     runs = on_disk("runs")

@@ -51,16 +51,12 @@ def read_json_lines(
             if name not in found.names:
                 raise InvalidDataError(f"{path} has no field {name!r}{nearest(name, found.names)}.")
         there = {} if like is None else dict(zip(like.names, like.types, strict=True))
-        wanted = {**{field.name: _as_written(field.type) for field in found}, **there, **types}
-        names = [*found.names, *(name for name in there if name not in found.names)]
-        reader = _open(path, pa.schema([(name, _readable(wanted[name])) for name in names]))
-    guessed = [name for name in found.names if name not in there and name not in types]
-    taken = reader.schema.names if like is not None else found.names
-    return ArrowStream(
-        pa.schema([reader.schema.field(name) for name in taken]),
-        _batches(path, reader, guessed),
-        {name: type_ for name, type_ in wanted.items() if name in taken},
-    )
+        known = {**there, **types}
+        # a field that the file lacks is no column of it: a merge would put null in its place
+        wanted = {f.name: known.get(f.name, _as_written(f.type)) for f in found}
+        reader = _open(path, pa.schema([(n, _readable(type_)) for n, type_ in wanted.items()]))
+    guessed = [name for name in wanted if name not in known]
+    return ArrowStream(reader.schema, _batches(path, reader, guessed), wanted)
 
 
 def _batches(
@@ -125,7 +121,7 @@ def _fault(path: Path, text: str) -> InvalidDataError:
         return InvalidDataError(f"A line of {path} holds the field {twice[1]!r} twice.")
     if "unexpected field" in text:
         return InvalidDataError(
-            f"{path} has a field that neither its first 8 MiB nor the table has.",
+            f"{path} has a field that its first 8 MiB do not have.",
             hint="Let a line near its beginning hold every field, as null where there is none.",
         )
     if "straddl" in text:

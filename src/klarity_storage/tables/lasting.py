@@ -16,7 +16,7 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from klarity_storage.errors import StorageError
+from klarity_storage.errors import StorageError, UnavailableError
 from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.tables.location import Locate, TableLocation
 
@@ -78,6 +78,8 @@ class _Keys:
                 try:
                     self._keys = self._renew() or self._keys
                 except StorageError as error:
+                    if isinstance(error, UnavailableError) and end > datetime.now(UTC):
+                        return self._keys  # still good: the next request asks again
                     self.failure = error
                     raise
             return self._keys
@@ -105,6 +107,7 @@ class _Endpoint(socketserver.ThreadingTCPServer):
 
     daemon_threads = True
     block_on_close = False
+    timeout = 1.0  # seconds, after which it looks whether it is to end
 
     def __init__(self, keys: _Keys, word: str) -> None:
         super().__init__((_HOST, 0), _Handler)
@@ -120,7 +123,8 @@ class _Endpoint(socketserver.ThreadingTCPServer):
 
     def __exit__(self, *exc: object) -> None:
         self._closing = True
-        socket.create_connection((_HOST, self.server_address[1])).close()  # wakes the thread
+        with suppress(OSError):  # then it wakes by itself
+            socket.create_connection((_HOST, self.server_address[1])).close()
         self._thread.join()
         self.server_close()
 
