@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from klarity_storage.errors import FileMissingError, InvalidDataError
-from klarity_storage.tables.frames import can_read_again
+from klarity_storage.tables.frames import can_read_again, to_stream
 from tables.support import read
 
 ROWS: dict[str, list[Any]] = {"id": [1, 2], "name": ["a", None]}
@@ -62,6 +62,39 @@ def test_structured_arrays_and_dicts_of_arrays_are_columns() -> None:
 
     assert read(structured).to_pydict() == {"a": [1], "b": [2.5]}
     assert read({"x": np.array([1.5, np.nan])})["x"].null_count == 0
+
+
+def test_two_dimensions_take_names() -> None:
+    array = np.array([[1, 2], [3, 4]], dtype=">i4")
+
+    assert to_stream(array, columns=["x", "y"]).reader().read_all().to_pydict() == {
+        "x": [1, 3],
+        "y": [2, 4],
+    }
+    for data, names, told in (
+        (array, ["x"], "has 2 columns, but 1 names"),
+        (array, ["x", "x"], "Two columns have the name 'x'"),
+        (np.zeros(3), ["x"], "two dimensions only"),
+        (ROWS, ["x", "y"], "two dimensions only"),
+    ):
+        with pytest.raises(InvalidDataError, match=told):
+            to_stream(data, columns=names)
+
+
+def test_types_may_be_given_to_any_data(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    pa.parquet.write_table(pa.table({"a": [1]}), file)
+
+    for data in ({"a": [1]}, [{"a": 1}], pa.table({"a": [1]}), pd.DataFrame({"a": [1]}),
+                 pl.DataFrame({"a": [1]}), file):  # fmt: skip
+        assert read(data, {"a": "int16"}).schema.field("a").type == pa.int16()
+        with pytest.raises(InvalidDataError, match="no column 'b'"):
+            read(data, {"b": "int16"})
+    assert read({"a": [None]}, {"a": "string"}).schema.field("a").type == pa.string()
+    with pytest.raises(InvalidDataError, match="'a'"):
+        read(pa.table({"a": [300]}), {"a": "int8"})
+    with pytest.raises(InvalidDataError, match="'a'"):
+        read({"a": [300]}, {"a": "int8"})
 
 
 def test_a_pandas_index_is_kept_when_it_has_a_name() -> None:
@@ -194,12 +227,10 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
         read(tmp_path / "b.csv")
     with pytest.raises(InvalidDataError, match="not a whole Parquet file"):
         read(tmp_path / "a.parquet")
-    with pytest.raises(InvalidDataError, match="neither CSV nor Parquet"):
+    with pytest.raises(InvalidDataError, match="neither CSV nor JSON lines nor Parquet"):
         read(tmp_path / "a.xlsx")
     with pytest.raises(InvalidDataError, match="is a directory"):
         read(tmp_path)
-    with pytest.raises(InvalidDataError, match="for a CSV file only"):
-        read(ROWS, types={"id": "string"})
 
 
 def test_only_what_gives_its_rows_again_can_be_read_again() -> None:

@@ -9,7 +9,7 @@ from klarity_storage.client.admin import Admin
 from klarity_storage.client.backend import Backend
 from klarity_storage.client.remote import RemoteBackend
 from klarity_storage.errors import InvalidInputError
-from klarity_storage.layout import Name
+from klarity_storage.layout import Name, Reference
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
 
@@ -76,6 +76,14 @@ class Connection:
     def create_space(self, key: str, description: str = "") -> Space:
         """Create a space; the caller becomes its owner."""
         return self._backend.create_space(key, description)
+
+    def _pinned(self, reference: str) -> str:
+        """A reference that means the same for ever; a table's, as it stands."""
+        parsed = Reference.parse(reference)
+        if not parsed.name.kind.versioned:
+            return reference
+        info = self._backend.version(parsed.name, parsed.selector)
+        return f"{parsed.name}@{info.version}"
 
     def _everywhere(self, space: str, find: Callable[[str], list[Name]]) -> list[Name]:
         if space != ALL:

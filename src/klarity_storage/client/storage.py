@@ -16,7 +16,7 @@ from klarity_storage.client.tables import Tables
 from klarity_storage.client.upkeep import Upkeep
 from klarity_storage.client.version import Version
 from klarity_storage.errors import SourceChangedError
-from klarity_storage.layout import Kind, Name, Reference
+from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.versions import NameInfo, TagInfo
 from klarity_storage.versions.progress import OnProgress
@@ -162,14 +162,6 @@ class Storage(Upkeep, Tables):
             NameInfo(space=name.space, kind=name.kind, name=name.name)
             for name in self._everywhere(space, lambda space: self._backend.names(space, kind))
         ]
-
-    def _pinned(self, reference: str) -> str:
-        """A reference that means the same for ever."""
-        parsed = Reference.parse(reference)
-        if not parsed.name.kind.versioned:
-            return reference
-        info = self._backend.version(parsed.name, parsed.selector)
-        return f"{parsed.name}@{info.version}"
 
     def _pinned_parents(self, name: Name, parents: Sequence[str] | None) -> list[str] | None:
         if parents is None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from klarity_storage.client.connection import ALL, Connection
+from klarity_storage.client.connection import ALL
 from klarity_storage.client.references import table_name
 from klarity_storage.client.table import Table
+from klarity_storage.client.table_upkeep import TableUpkeep
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.tables import TableName
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from klarity_storage.tables.location import TableLocation
 
-Mode = Literal["append", "overwrite", "error"]
+Mode = Literal["append", "overwrite", "merge", "error"]
 
 
-class Tables(Connection):
+class Tables(TableUpkeep):
     """What ``Storage`` does with tables."""
 
     def get_data_tables(self, space: str = ALL, name: str | None = None) -> list[TableName]:
@@ -98,40 +99,63 @@ class Tables(Connection):
         data: Any,
         *,
         mode: Mode = "append",
-        message: str = "",
+        keys: Sequence[str] = (),
+        where: str | None = None,
+        partition_by: Sequence[str] = (),
+        evolve: bool = False,
         types: Mapping[str, Any] | None = None,
+        columns: Sequence[str] | None = None,
+        message: str = "",
+        lineage: Sequence[str] = (),
         description: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Table:
-        """Write rows into a table, which is created when it is not there.
+        """Write rows into a table, in one commit; the table is created when it is not there.
 
         Args:
             table: a table, or ``vision/tables/runs``.
-            data: the path of a CSV or Parquet file (it streams), pandas, Polars, PyArrow, rows as
-                dicts, or anything with ``__arrow_c_stream__``.
-            mode: ``append``; ``overwrite`` replaces all rows and takes an owner; ``error`` fails
-                when the table is there.
+            data: the path of a CSV, JSON lines or Parquet file (it streams), pandas, Polars,
+                PyArrow, NumPy, a DataFusion frame, a dict of columns, rows as dicts, or anything
+                with ``__arrow_c_stream__``.
+            mode: ``append``; ``overwrite`` replaces rows and takes an owner; ``merge`` updates the
+                rows whose keys are there and inserts the others; ``error`` fails when the table is
+                there.
+            keys: the columns that tell one row from another, for ``merge``: never null, and no two
+                rows of the data alike.
+            where: which rows ``overwrite`` replaces, in SQL; the new ones must be such, too.
+            partition_by: the columns of a new table by whose values its files lie apart.
+            evolve: whether the data may bring new columns and lack others; with ``overwrite`` of
+                all rows, whether the columns may be any.
+            types: of columns, Arrow's or their names: ``{"id": "int64"}``.
+            columns: the names of a two-dimensional NumPy array's columns.
             message: why, in one line.
-            types: of a CSV file's columns, Arrow's or their names: ``{"id": "int64"}``.
+            lineage: references of what the rows were made from; tags are replaced by what they
+                stand for.
             description: of the table.
             metadata: of the table: what it says beside its description.
 
         Raises:
             SchemaMismatchError: columns or types do not fit the table; nothing is written.
-            InvalidDataError: the data cannot be read; nothing is committed.
-            ConflictError: somebody else was first.
+            InvalidDataError: the data cannot be read, or breaks a rule; nothing is committed.
+            ConflictError: somebody else was first; it says who did what.
         """
         from klarity_storage.tables.push import push_table  # noqa: PLC0415 - loads Delta
 
-        name = table.name if isinstance(table, Table) else table_name(table)
         operation = Operation.OVERWRITE if mode == "overwrite" else Operation.WRITE
+        signature = self._signature(message, lineage)
         info = push_table(
-            lambda: self._backend.locate(name, operation),
+            self._locating(table, operation),
             data,
+            by=signature.by,
             mode=mode,
-            message=message,
-            by=(self._identity or self.whoami()).principal,
+            keys=keys,
+            where=where,
+            partition_by=partition_by,
+            evolve=evolve,
             types=types,
+            columns=columns,
+            message=message,
+            lineage=signature.lineage,
             description=description,
             metadata=metadata,
         )

@@ -23,7 +23,11 @@ class Operation(StrEnum):
     READ = "read"
     WRITE = "write"
     OVERWRITE = "overwrite"
-    """Replace a table's rows: takes an owner."""
+    """Replace a table's rows, delete some or restore older ones: takes an owner."""
+    VACUUM = "vacuum"
+    """Delete files that a table needs no more, but none of its log: takes an owner."""
+    DROP = "drop"
+    """Delete a table, with the binaries of its rows: takes an owner."""
 
 
 class CredentialsRequest(Request, frozen=True):

@@ -40,3 +40,70 @@ class TableName(Response, frozen=True):
 
 class TableList(Response, frozen=True):
     items: list[TableName]
+
+
+class TableVersion(Response, frozen=True, kw_only=True):
+    """A commit of a table: who changed it, when, why, from what, and by how much."""
+
+    version: int
+    time: datetime | None
+    author: str
+    """``user:alice``; empty where another program did not say."""
+    message: str
+    operation: str
+    """As the writer named it: ``WRITE``, ``MERGE``, ``DELETE``, ``OPTIMIZE``, …"""
+    lineage: list[str] = []
+    """What the rows were made from."""
+    rows_added: int | None
+    """In new files, those that were only moved there included; None where the log does not say."""
+    rows_removed: int | None
+    bytes_added: int | None
+    bytes_removed: int | None
+    files_added: int
+    files_removed: int
+
+
+class TableHistory(Response, frozen=True):
+    """Newest first."""
+
+    items: list[TableVersion]
+
+
+class RowsDeleted(Response, frozen=True):
+    version: int
+    rows: int | None
+    """None where whole files went of which the log does not say how many they held."""
+
+
+class Optimized(Response, frozen=True, kw_only=True):
+    """A table's files before and after they were laid together."""
+
+    version: int
+    files_removed: int
+    files_added: int
+    bytes_removed: int
+    bytes_added: int
+
+
+class UnusedFile(Response, frozen=True):
+    path: str
+    """Relative to the table."""
+    size: int
+    modified: datetime
+
+
+class Vacuumed(Response, frozen=True, kw_only=True):
+    """Files that no version within the retention needs, or that were deleted."""
+
+    dry_run: bool
+    files: int
+    bytes: int
+    items: list[UnusedFile] = []
+
+
+class Dropped(Response, frozen=True, kw_only=True):
+    """What a table consists of, with the binaries of its rows, or what was deleted."""
+
+    dry_run: bool
+    objects: int
+    bytes: int

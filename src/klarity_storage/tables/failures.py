@@ -86,6 +86,20 @@ def _exists(table: Name, _writing: bool) -> errors.StorageError:
     )
 
 
+def _strangers(table: Name, _writing: bool) -> errors.StorageError:
+    return errors.InvalidDataError(
+        f"Rows do not match the condition under which {table} takes them; nothing was committed.",
+        hint="Push only rows that match where=…, or what constraints of the table say.",
+    )
+
+
+def _unclear(table: Name, _writing: bool) -> errors.StorageError:
+    return errors.InvalidQueryError(
+        f"Delta refuses the condition on {table}: it takes columns, values and plain functions.",
+        hint="Find the values of a subquery first, and write them out.",
+    )
+
+
 def _absent(table: Name, _writing: bool) -> errors.StorageError:
     return not_found(table)
 
@@ -105,6 +119,8 @@ def first_line(error: BaseException | str) -> str:
 
 _SIGNS = (  # the first that fits decides
     (_exists, r"A table already exists"),
+    (_strangers, r"rows failed validation check"),
+    (_unclear, r"Unable to convert expression|contains unsupported expression"),
     (_full, r"os error (28|30|122)\)|No space left|507 Insufficient"),
     (_expired, r"ExpiredToken|InvalidAccessKeyId|InvalidToken|SignatureDoesNotMatch|TimeTooSkewed"),
     (_refused, r"403 Forbidden|AccessDenied|necessary privileges|os error (1|13)\)"),

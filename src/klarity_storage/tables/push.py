@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
-import obstore
 import pyarrow as pa
-from deltalake import (
-    ColumnProperties,
-    CommitProperties,
-    DeltaTable,
-    WriterProperties,
-    write_deltalake,
-)
-from obstore.exceptions import PreconditionError
+from deltalake import DeltaTable, write_deltalake
 
 from klarity_storage.errors import (
     AlreadyExistsError,
@@ -26,29 +18,71 @@ from klarity_storage.errors import (
     TableNotFoundError,
 )
 from klarity_storage.protocol.tables import TableInfo
+from klarity_storage.tables.change import check_writable, told_who_was_first
+from klarity_storage.tables.commit import FILE_BYTES, HOOKS, Signature, parquet
 from klarity_storage.tables.delta_types import has_null_type
 from klarity_storage.tables.describe import describe_table, own_metadata
 from klarity_storage.tables.failures import told_as_ours
 from klarity_storage.tables.fit import fit
 from klarity_storage.tables.frames import can_read_again, to_stream
-from klarity_storage.tables.location import Locate, TableLocation, delta_options, open_store
+from klarity_storage.tables.lasting import lasting
+from klarity_storage.tables.location import Locate, TableLocation, delta_options
+from klarity_storage.tables.merge import check_keys, merge_rows, set_aside
+from klarity_storage.tables.partition import check_partitions, same_partitions
+from klarity_storage.tables.predicate import check_predicate
 from klarity_storage.tables.snapshot import open_snapshot
 from klarity_storage.tables.stream import ArrowStream
 
-Mode = Literal["append", "overwrite", "error"]
+Mode = Literal["append", "overwrite", "merge", "error"]
 
-_FILE_BYTES = 128 << 20
-"""A Parquet file's size: few requests to scan a table, little to fetch for a part of one."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How rows are written; see ``push_table``."""
+
+    signature: Signature
+    mode: Mode = "append"
+    keys: Sequence[str] = ()
+    where: str | None = None
+    partition_by: Sequence[str] = ()
+    evolve: bool = False
+    description: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise InvalidInputError(
+                f"{self.mode!r} is not a mode.",
+                hint="The modes are append, overwrite, merge and error.",
+            )
+        if bool(self.keys) != (self.mode == "merge"):
+            raise InvalidInputError(
+                "The mode merge takes keys, and the others take none.",
+                hint="Say which columns tell one row from another: keys=['id'].",
+            )
+        if self.where is not None and self.mode != "overwrite":
+            raise InvalidInputError(f"The mode {self.mode} overwrites nothing: it takes no where.")
+
+    @property
+    def replaces_all(self) -> bool:
+        """Whether no row stays, so that the columns may be any."""
+        return self.mode == "overwrite" and self.where is None and self.evolve
 
 
 def push_table(
     locate: Locate,
     data: Any,
     *,
-    mode: Mode = "append",
-    message: str = "",
     by: str,
+    mode: Mode = "append",
+    keys: Sequence[str] = (),
+    where: str | None = None,
+    partition_by: Sequence[str] = (),
+    evolve: bool = False,
     types: Mapping[str, pa.DataType | str] | None = None,
+    columns: Sequence[str] | None = None,
+    message: str = "",
+    lineage: Sequence[str] = (),
     description: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> TableInfo:
@@ -56,63 +90,62 @@ def push_table(
 
     The columns are compared before anything is written: their order is free, and a type may be
     narrower than the table's. A failure on the way commits nothing. Appends of several writers all
-    land; two that exclude each other give one of them a ConflictError.
-
-    ``data`` and ``types`` are what ``frames.to_stream`` takes. ``overwrite`` replaces all rows;
-    ``error`` refuses a table that exists. ``message`` and ``by`` go into the commit as Delta's
-    ``userMetadata`` and ``userName``. Metadata, and a description that differs from the table's,
-    are set in commits of their own, after the rows.
+    land; two changes that exclude each other give one of them a ConflictError that says what the
+    other was. Keys that end are renewed on the way. ``data``, ``types`` and ``columns`` are what
+    ``frames.to_stream`` takes. Metadata, and a description that differs from the table's, are set
+    in commits of their own, after the rows.
 
     Raises:
-        InvalidDataError: the data cannot be read as a table.
+        InvalidDataError: the data cannot be read as a table, or breaks a condition.
         SchemaMismatchError: its columns do not fit the table's; every one is named.
-        AlreadyExistsError: ``mode="error"`` and the table exists.
-        ConflictError: somebody else changed the table in a way that excludes this.
-        ForbiddenError: the keys may not write here.
-        UnavailableError: the engine does not answer.
+        InvalidQueryError: ``where`` is no condition on the table's columns.
+        ConflictError: somebody else changed the table; with ``mode="error"``, it exists.
     """
-    if mode not in ("append", "overwrite", "error"):
-        raise InvalidInputError(
-            f"{mode!r} is not a mode.", hint="The modes are append, overwrite and error."
-        )
-    order = _Order(mode, by, message, description)
+    order = Order(
+        signature=Signature(by, message, tuple(lineage)), mode=mode, keys=keys, where=where,
+        partition_by=partition_by, evolve=evolve, description=description, metadata=metadata or {},
+    )  # fmt: skip
+    source = _Source(data, types, columns)
     try:
-        _push(locate(), to_stream(data, types=types), order)
+        _push(locate, source, order)
     except ConflictError:
         # several made the table at once: rows that can be read anew go into what one of them made
         if mode != "append" or not can_read_again(data):
             raise
-        _push(locate(), to_stream(data, types=types), order)
-    _set_properties(locate, description, metadata, by=by)
+        _push(locate, source, order)
+    _set_properties(locate, order)
     return describe_table(locate())
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    mode: Mode
-    by: str
-    message: str
-    description: str | None
+class _Source:
+    data: Any
+    types: Mapping[str, pa.DataType | str] | None
+    columns: Sequence[str] | None
+
+    def open(self, like: pa.Schema | None) -> ArrowStream:
+        return to_stream(self.data, types=self.types, columns=self.columns, like=like)
 
 
-def _push(location: TableLocation, stream: ArrowStream, order: _Order) -> None:
-    table = _existing(location)
-    if table is not None and order.mode == "error":
-        raise AlreadyExistsError(
-            f"The table {location.name} exists already.", hint="Push with mode append or overwrite."
-        )
-    target = _new_schema(stream) if table is None else fit(stream.schema, table, location.name)
-    _check_writable(location)
-    try:
-        with told_as_ours(location.name, writing=True):
-            if table is None:
-                _create(location, stream.reader(target), order)
-            else:
-                _add(table, stream.reader(target), order)
-    except StorageError:
-        if stream.failure is not None:  # the source's own words, not what came through Arrow
-            raise stream.failure from None
-        raise
+def _push(locate: Locate, source: _Source, order: Order) -> None:
+    with lasting(locate) as location:
+        table = _existing(location)
+        if table is not None and order.mode == "error":
+            raise AlreadyExistsError(
+                f"The table {location.name} exists already.",
+                hint="Push with mode append, overwrite or merge.",
+            )
+        there = None if table is None else pa.schema(table.schema().to_arrow())
+        stream = source.open(None if order.replaces_all else there)
+        target = _target(stream, table, there, order, location)
+        check_writable(location)
+        try:
+            with told_who_was_first(location, -1 if table is None else table.version()):
+                _write(location, table, stream, target, order)
+        except StorageError:
+            if stream.failure is not None:  # the source's own words, not what came through Arrow
+                raise stream.failure from None
+            raise
 
 
 def _existing(location: TableLocation) -> DeltaTable | None:
@@ -122,82 +155,100 @@ def _existing(location: TableLocation) -> DeltaTable | None:
         return None
 
 
-def _new_schema(stream: ArrowStream) -> pa.Schema:
-    for field in stream.schema:
-        if has_null_type(field.type):
+def _target(
+    stream: ArrowStream,
+    table: DeltaTable | None,
+    there: pa.Schema | None,
+    order: Order,
+    location: TableLocation,
+) -> pa.Schema:
+    """The columns that are written, once it is sure that they can be."""
+    if order.keys:
+        check_keys(order.keys, stream.schema)
+    if table is None or there is None:
+        check_partitions(order.partition_by, stream.schema)
+        check_types(stream.schema.names, stream.schema)
+        return stream.schema
+    partitions = table.metadata().partition_columns
+    same_partitions(order.partition_by, partitions, location.name)
+    if order.where is not None:
+        check_predicate(order.where, there)
+    if order.replaces_all:
+        check_partitions(partitions, stream.schema)
+        target = stream.schema
+    else:
+        target = fit(
+            stream.schema, there, location.name, evolve=order.evolve, merge=order.mode == "merge"
+        )
+    check_types([name for name in target.names if name not in there.names], target)
+    return target
+
+
+def check_types(names: Sequence[str], schema: pa.Schema) -> None:
+    """Raise InvalidDataError for a new column of which nothing is known."""
+    for name in names:
+        if has_null_type(schema.field(name).type):
             raise InvalidDataError(
-                f"The column {field.name!r} holds nothing but nulls, so its type is unknown.",
-                hint="Give the column a type, or leave it out of a new table.",
+                f"The column {name!r} holds nothing but nulls, so its type is unknown.",
+                hint=f"Say its type, types={{{name!r}: 'string'}}, or leave the column out.",
             )
-    return stream.schema
 
 
-def _check_writable(location: TableLocation) -> None:
-    """Ask the engine whether these keys may write, with a PUT whose condition cannot hold.
-
-    delta-rs, refused in the middle of a Parquet file, also prints a panic of its own thread.
-    """
-    if location.s3 is None:
+def _write(
+    location: TableLocation,
+    table: DeltaTable | None,
+    stream: ArrowStream,
+    target: pa.Schema,
+    order: Order,
+) -> None:
+    partitions = order.partition_by if table is None else table.metadata().partition_columns
+    if order.mode != "merge":
+        rows = stream.reader(target, partitions)
+        _create(location, rows, order) if table is None else _add(table, rows, order)
         return
-    with told_as_ours(location.name, writing=True):
-        try:
-            obstore.put(
-                open_store(location), "_delta_log/_write_check", b"", mode={"e_tag": '"none"'}
-            )
-        except (PreconditionError, FileNotFoundError):
-            return
+    with set_aside(stream, target, order.keys, partitions) as source:
+        if table is None:
+            _create(location, source.reader(), order)
+        else:
+            merge_rows(table, source, order.keys, order.signature, evolve=order.evolve)
 
 
-def _create(location: TableLocation, rows: pa.RecordBatchReader, order: _Order) -> None:
+def _create(location: TableLocation, rows: pa.RecordBatchReader, order: Order) -> None:
     write_deltalake(
         location.uri,
         rows,
         mode="error",
+        partition_by=list(order.partition_by) or None,
         description=order.description,
         storage_options=delta_options(location),
-        target_file_size=_FILE_BYTES,
-        writer_properties=_parquet(rows.schema),
+        target_file_size=FILE_BYTES,
+        writer_properties=parquet(rows.schema),
         # without retries: delta-rs would append to a table that somebody else has just made
-        commit_properties=_commit(order.by, order.message, retries=0),
+        commit_properties=order.signature.commit(retries=0),
+        post_commithook_properties=HOOKS,
     )
 
 
-def _add(table: DeltaTable, rows: pa.RecordBatchReader, order: _Order) -> None:
-    write_deltalake(
+def _add(table: DeltaTable, rows: pa.RecordBatchReader, order: Order) -> None:
+    evolution: Literal["overwrite", "merge"] | None = "merge" if order.evolve else None
+    if order.replaces_all:
+        evolution = "overwrite"
+    # its overloads want the mode as a literal
+    write_deltalake(  # type: ignore[call-overload]
         table,
         rows,
         mode="overwrite" if order.mode == "overwrite" else "append",
-        target_file_size=_FILE_BYTES,
-        writer_properties=_parquet(rows.schema),
-        commit_properties=_commit(order.by, order.message),
+        predicate=order.where,
+        schema_mode=evolution,
+        target_file_size=FILE_BYTES,
+        writer_properties=parquet(rows.schema),
+        commit_properties=order.signature.commit(),
+        post_commithook_properties=HOOKS,
     )
 
 
-def _parquet(schema: pa.Schema) -> WriterProperties:
-    # Parquet's minima and maxima leave NaN out: readers that trust them skip rows, and DataFusion
-    # may read a column of 1.0 and NaN as 1.0 throughout. So none for floats, nested ones included
-    sure = ColumnProperties(statistics_enabled="PAGE")
-    plain = [field.name for field in schema if not _may_hold_nan(field.type)]
-    return WriterProperties(
-        compression="ZSTD",
-        compression_level=3,
-        max_row_group_size=256 << 10,  # rows: what a filter can skip at once
-        default_column_properties=ColumnProperties(statistics_enabled="NONE"),
-        column_properties=dict.fromkeys(plain, sure),
-    )
-
-
-def _may_hold_nan(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(type_) or pa.types.is_nested(type_))
-
-
-def _commit(by: str, message: str, retries: int | None = None) -> CommitProperties:
-    return CommitProperties({"userName": by, "userMetadata": message}, max_commit_retries=retries)
-
-
-def _set_properties(
-    locate: Locate, description: str | None, metadata: Mapping[str, str] | None, *, by: str
-) -> None:
+def _set_properties(locate: Locate, order: Order) -> None:
+    description, metadata, by = order.description, dict(order.metadata), order.signature.by
     if description is None and not metadata:
         return
     location = locate()
@@ -205,11 +256,14 @@ def _set_properties(
     with told_as_ours(location.name, writing=True):
         if description is not None and description != (table.metadata().description or ""):
             table.alter.set_table_description(
-                description, commit_properties=_commit(by, "set the description")
+                description,
+                commit_properties=Signature(by, "set the description").commit(),
+                post_commithook_properties=HOOKS,
             )
         if metadata and not metadata.items() <= own_metadata(table).items():
             table.alter.set_table_properties(
-                dict(metadata),
+                metadata,
                 raise_if_not_exists=False,
-                commit_properties=_commit(by, "set metadata"),
+                commit_properties=Signature(by, "set metadata").commit(),
+                post_commithook_properties=HOOKS,
             )

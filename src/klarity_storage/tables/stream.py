@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
 from klarity_storage.errors import InvalidDataError, StorageError
 from klarity_storage.tables.delta_types import check_columns, delta_type, exact_cast
+from klarity_storage.tables.partition import check_values
 
 _ROWS = 65_536
 """In one batch: what is converted at a time, so that a frame in one piece does not double."""
@@ -21,33 +22,51 @@ class ArrowStream:
         source: the schema of the batches as they come.
         batches: the batches; what they raise is kept in ``failure``, because on its way through
             Arrow's C interface an exception becomes text.
+        types: of columns that shall have another one than they come with.
 
     Raises:
         InvalidDataError: no columns, two of one name, or a type that Delta does not have.
     """
 
-    def __init__(self, source: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    def __init__(
+        self,
+        source: pa.Schema,
+        batches: Iterable[pa.RecordBatch],
+        types: Mapping[str, pa.DataType] | None = None,
+    ) -> None:
         check_columns(source.names)
+        chosen = types or {}
         self.schema = pa.schema(
-            [pa.field(field.name, delta_type(field.type, field.name)) for field in source]
+            [
+                pa.field(field.name, delta_type(chosen.get(field.name, field.type), field.name))
+                for field in source
+            ]
         )
         self.failure: StorageError | None = None
         self._batches = batches
 
-    def reader(self, target: pa.Schema | None = None) -> pa.RecordBatchReader:
+    def reader(
+        self, target: pa.Schema | None = None, partitions: Sequence[str] = ()
+    ) -> pa.RecordBatchReader:
         """The rows, once, with the target's columns in its order.
 
         Args:
             target: columns of the same names, each of the same or a wider type.
+            partitions: columns whose values a path must be able to hold.
         """
         wanted = self.schema if target is None else target
-        return pa.RecordBatchReader.from_batches(wanted, _pulled(self._converted(wanted)))
+        return pa.RecordBatchReader.from_batches(
+            wanted, _pulled(self._converted(wanted, partitions))
+        )
 
-    def _converted(self, target: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def _converted(self, target: pa.Schema, partitions: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
             for batch in self._batches:
                 for start in range(0, batch.num_rows, _ROWS):
-                    yield self._convert(batch.slice(start, _ROWS), target)
+                    part = self._convert(batch.slice(start, _ROWS), target)
+                    for name in partitions:
+                        check_values(part.column(name), name)
+                    yield part
         except StorageError as error:
             self.failure = error
             raise

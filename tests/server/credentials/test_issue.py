@@ -42,8 +42,17 @@ def test_a_table_covers_the_binaries_of_its_rows() -> None:
     for operation in ("write", "overwrite"):
         reach = find_reach(is_committed, asking("vision/tables/runs", operation))
         assert (reach.read, reach.write) == (both, both)
+    reach = find_reach(is_committed, asking("vision/tables/runs", "drop"))
+    assert (reach.read, reach.write, reach.delete) == (both, [], both)
     reach = find_reach(is_committed, asking("vision/tables", "read"))
     assert reach.read == ["vision/tables/", "vision/raw_binary/"]
+
+
+def test_a_vacuum_deletes_files_of_its_table_and_none_of_the_log() -> None:
+    reach = find_reach(is_committed, asking("vision/tables/runs", "vacuum"))
+    own = ["vision/tables/runs/"]
+    assert (reach.read, reach.write, reach.delete) == (own, own, own)
+    assert reach.keep == ["vision/tables/runs/_delta_log/"]
 
 
 def test_a_push_writes_below_its_version_only() -> None:
@@ -59,6 +68,9 @@ def test_a_push_writes_below_its_version_only() -> None:
         (asking("vision/datasets/cats", version="ab12"), InvalidReferenceError),
         (asking("vision/datasets/cats", version=COMMITTED), ConflictError),
         (asking("vision/datasets/cats", "overwrite", VERSION), InvalidInputError),
+        (asking("vision/datasets/cats", "vacuum", VERSION), InvalidInputError),
+        (asking("vision/datasets/cats", "drop"), InvalidInputError),
+        (asking("vision/tables", "drop"), InvalidInputError),
         (asking("vision", version=VERSION), InvalidInputError),
         (asking("vision/datasets", version=VERSION), InvalidInputError),
         (asking("vision/tables"), InvalidInputError),

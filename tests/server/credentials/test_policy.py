@@ -20,13 +20,15 @@ prefixes = st.builds(
 
 
 def allows(policy: dict[str, Any], action: str, key: str) -> bool:
-    """What IAM would say: a glob over the resource, nothing allowed that is not named."""
+    """What IAM would say: a glob over the resource, allowed where it is named and never denied."""
     resource = f"arn:aws:s3:::bucket/{key}"
-    return any(
-        action in statement["Action"]
-        and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+    effects = {
+        statement["Effect"]
         for statement in policy["Statement"]
-    )
+        if action in statement["Action"]
+        and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+    }
+    return effects == {"Allow"}
 
 
 def allows_list(policy: dict[str, Any], prefix: str) -> bool:
@@ -87,11 +89,32 @@ def test_no_policy_names_a_wildcard_action_a_deletion_or_the_whole_bucket(
     assert json.loads(json.dumps(policy)) == policy
 
 
+@given(prefix=prefixes, key=keys)
+def test_deleting_is_allowed_below_its_prefix_but_not_below_what_is_kept(
+    prefix: str, key: str
+) -> None:
+    kept = f"{prefix}_delta_log/"
+    policy = compile_policy("bucket", read=[prefix], delete=[prefix], keep=[kept])
+    assert allows(policy, "s3:DeleteObject", prefix + key) != key.startswith("_delta_log/")
+    assert not allows(policy, "s3:DeleteObject", kept + key)
+    assert allows(policy, "s3:GetObject", kept + key)
+    assert not allows(policy, "s3:PutObject", prefix + key)
+    assert not allows(policy, "s3:DeleteObject", prefix.removesuffix("/") + "2/" + key)
+
+
 def test_the_longest_names_fit_into_a_session_policy_of_aws() -> None:
     table, model = (Name("s" * 128, kind, "n" * 128) for kind in (Kind.TABLES, Kind.MODELS))
     rows = [table.prefix, raw_binary_prefix(table)]
     for policy in (
         compile_policy("b" * 63, read=rows, write=rows),
+        compile_policy("b" * 63, read=rows, delete=rows),
+        compile_policy(
+            "b" * 63,
+            read=[table.prefix],
+            write=[table.prefix],
+            delete=[table.prefix],
+            keep=[f"{table.prefix}_delta_log/"],
+        ),
         compile_policy("b" * 63, read=[model.prefix], write=[model.version_prefix("0" * 64)]),
     ):
         assert len(json.dumps(policy, separators=(",", ":"))) <= 2048

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -19,6 +19,8 @@ from klarity_storage.cli.table._counts import row_count
     examples=[
         "ks table push vision/tables/runs runs.csv -m 'First runs'",
         "ks table push vision/tables/runs runs.csv --mode overwrite",
+        "ks table push vision/tables/runs runs.csv --mode merge --key run",
+        "ks table push vision/tables/runs runs.csv --mode overwrite --where 'run > 0'",
         "ks table push vision/tables/notes runs.csv --type run=string",
     ],
 )
@@ -26,10 +28,28 @@ from klarity_storage.cli.table._counts import row_count
 @click.argument("source", metavar="FILE", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--mode",
-    type=click.Choice(["append", "overwrite", "error"]),
+    type=click.Choice(["append", "overwrite", "merge", "error"]),
     default="append",
     show_default=True,
-    help="Add rows, replace them all, or fail where the table exists.",
+    help="Add rows, replace them, update those with the same key, or fail where the table exists.",
+)
+@click.option(
+    "--key",
+    "keys",
+    metavar="COLUMN",
+    multiple=True,
+    help="For merge: what tells one row from another; repeatable.",
+)
+@click.option("--where", metavar="SQL", help="For overwrite: which rows are replaced.")
+@click.option(
+    "--partition-by",
+    metavar="COLUMN",
+    multiple=True,
+    help="Of a new table: lay rows of one value together; repeatable.",
+)
+@click.option("--evolve", is_flag=True, help="Let the file bring new columns, and lack others.")
+@click.option(
+    "--lineage", metavar="REFERENCE", multiple=True, help="What it was made from; repeatable."
 )
 @click.option("--message", "-m", default="", help="Why: one sentence for the table's history.")
 @click.option(
@@ -38,7 +58,7 @@ from klarity_storage.cli.table._counts import row_count
     type=Pair(),
     multiple=True,
     metavar="COLUMN=TYPE",
-    help="A CSV column's type, as Arrow names it: int64, string, …; repeatable.",
+    help="A column's type, as Arrow names it: int64, string, …; repeatable.",
 )
 @click.option("--description", help="What the table is, for those who browse.")
 @pass_session
@@ -48,16 +68,12 @@ def command(
     *,
     reference: str,
     source: Path,
-    mode: Literal["append", "overwrite", "error"],
-    message: str,
     types: tuple[tuple[str, str], ...],
-    description: str | None,
+    **order: Any,
 ) -> None:
-    """Write a CSV or Parquet file into a table, which is made if it is not there."""
+    """Write a CSV, JSON lines or Parquet file into a table, which is made if it is not there."""
     session.interrupted = "Nothing was committed: run the same command again."
-    table = session.connect().push_data_frame(
-        reference, source, mode=mode, message=message, types=dict(types), description=description
-    )
+    table = session.connect().push_data_frame(reference, source, types=dict(types), **order)
     info = table.info
     session.out.result(
         info,

@@ -16,6 +16,8 @@ _ACTIONS: Final = {
     Operation.READ: Action.READ,
     Operation.WRITE: Action.WRITE,
     Operation.OVERWRITE: Action.OWN,
+    Operation.VACUUM: Action.OWN,
+    Operation.DROP: Action.OWN,
 }
 
 
@@ -27,7 +29,7 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
         ForbiddenError: no grant covers all of the scope.
         ConflictError: the folder belongs to a version, or was purged: it is never written again.
     """
-    about = f"{request.scope} for {request.duration} s"
+    about = f"{request.operation} {request.scope} for {request.duration} s"
     require(context, _ACTIONS[request.operation], Pattern.of_scope(request.scope), about=about)
     services = context.services
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -25,10 +25,13 @@ _SESSION_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9+=,.@-]")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The prefixes that credentials read and write."""
+    """The prefixes that credentials read, write and delete."""
 
     read: list[str]
     write: list[str]
+    delete: list[str] = field(default_factory=list)
+    keep: list[str] = field(default_factory=list)
+    """What they do not delete all the same."""
 
 
 def issue(
@@ -43,7 +46,13 @@ def issue(
         UnavailableError: the engine does not answer.
     """
     reach = find_reach(history_has_version, request)
-    policy = compile_policy(engine.credentials.bucket, read=reach.read, write=reach.write)
+    policy = compile_policy(
+        engine.credentials.bucket,
+        read=reach.read,
+        write=reach.write,
+        delete=reach.delete,
+        keep=reach.keep,
+    )
     given = engine.assume(policy, session_name(by), request.duration)
     return msgspec.structs.replace(given, prefixes=reach.read)
 
@@ -59,8 +68,19 @@ def find_reach(history_has_version: HasVersion, request: CredentialsRequest) -> 
             hint="Ask for space/kind/name.",
         )
     if scope.kind is Kind.TABLES:
-        return Reach(scope.prefixes, scope.prefixes)
+        return _reach_of_table(request.operation, scope.name, scope.prefixes)
     return Reach(scope.prefixes, [_version_prefix(history_has_version, request, scope.name)])
+
+
+def _reach_of_table(operation: Operation, name: Name, prefixes: list[str]) -> Reach:
+    match operation:
+        case Operation.DROP:
+            return Reach(prefixes, [], delete=prefixes)
+        case Operation.VACUUM:  # its log, and so who did what, stays
+            own = [name.prefix]
+            return Reach(own, own, delete=own, keep=[f"{name.prefix}_delta_log/"])
+        case _:
+            return Reach(prefixes, prefixes)
 
 
 def session_name(by: str) -> str:
@@ -75,9 +95,10 @@ def session_name(by: str) -> str:
 def _version_prefix(
     history_has_version: HasVersion, request: CredentialsRequest, name: Name
 ) -> str:
-    if request.operation is Operation.OVERWRITE:
+    if request.operation is not Operation.WRITE:
         raise InvalidInputError(
-            f"{name} is versioned: nothing of it is overwritten.", hint="Push a new version."
+            f"{name} is versioned: there is no {request.operation} of it.",
+            hint="Push a new version, or delete one.",
         )
     if request.version is None:
         raise InvalidInputError(
