@@ -60,6 +60,8 @@ def as_ours(request: Request[Any, Any, Any], error: Exception) -> StorageError:
             return TooLargeError("The body of the request is too large.", hint="Send less at once.")
         case HTTPException(status_code=status) if status < 500:
             return InvalidInputError(_told(error))
+        case RecursionError():  # msgspec's, of a body that is nested without end
+            return InvalidInputError("The request cannot be read: it is nested too deeply.")
         case _:
             return InternalError(
                 "The server failed on this request.",
