@@ -26,6 +26,7 @@ from klarity_storage.server.routes import (
     health,
     identity,
     queries,
+    raw_binaries,
     spaces,
     tables,
     tokens,
@@ -43,7 +44,19 @@ WORKERS: Final = 40
 API_VERSION: Final = "1"
 """The version of the API, which is also in every path: ``/v1``."""
 
-_NOUNS = (identity, spaces, users, tokens, grants, credentials, tables, queries, versions, garbage)
+_NOUNS = (
+    identity,
+    spaces,
+    users,
+    tokens,
+    grants,
+    credentials,
+    tables,
+    queries,
+    raw_binaries,
+    versions,
+    garbage,
+)
 _TAGS = {
     "server": "Who the server is, and who the caller is to it.",
     "spaces": "The units of ownership.",

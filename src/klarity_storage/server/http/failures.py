@@ -42,7 +42,9 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     )
 
 
-def as_ours(request: Request[Any, Any, Any], error: Exception) -> StorageError:
+def as_ours(  # noqa: PLR0911 - one a kind of error
+    request: Request[Any, Any, Any], error: Exception
+) -> StorageError:
     """The error of our own tree that says what any exception means to the caller."""
     match error:
         case StorageError():
