@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from klarity_storage.client.connection import ALL, Connection
 from klarity_storage.client.references import table_name
 from klarity_storage.client.table import Table
+from klarity_storage.errors import TableNotFoundError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.credentials import Operation
-from klarity_storage.protocol.tables import TableName
+from klarity_storage.protocol.tables import TableInfo, TableName
 
 if TYPE_CHECKING:
     import datafusion
@@ -21,17 +23,53 @@ if TYPE_CHECKING:
 
 Mode = Literal["append", "overwrite", "error"]
 
+_LOGS = 8
+"""Tables whose logs are read at once."""
+
 
 class Tables(Connection):
     """What ``Storage`` does with tables."""
 
-    def get_data_tables(self, space: str = ALL, name: str | None = None) -> list[TableName]:
-        """The tables of a space; ``name`` is a glob such as ``run*``."""
-        return [
-            TableName(space=table.space, name=table.name)
+    def get_data_tables(
+        self,
+        space: str = ALL,
+        name: str | None = None,
+        *,
+        columns: Collection[str] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> list[TableName]:
+        """Find tables, by what they are called and what they hold.
+
+        Args:
+            space: of which space; of all without it.
+            name: a glob such as ``run*``.
+            columns: names of columns that a table has, all of them.
+            metadata: what its metadata says; more than that is fine.
+
+        Example:
+            >>> storage.get_data_tables(metadata={"team": "eyes"})  # doctest: +SKIP
+        """
+        found = [
+            table
             for table in self._everywhere(space, self._backend.tables)
             if name is None or fnmatchcase(table.name, name)
         ]
+        if columns or metadata:
+            # only a table's log says what it holds; waiting for several at once
+            with ThreadPoolExecutor(_LOGS, "ks-tables") as pool:
+                infos = pool.map(self._found, found)
+                found = [
+                    table
+                    for table, info in zip(found, infos, strict=True)
+                    if info is not None and _holds(info, columns, metadata or {})
+                ]
+        return [TableName(space=table.space, name=table.name) for table in found]
+
+    def _found(self, table: Name) -> TableInfo | None:
+        try:
+            return self._backend.table(table)
+        except TableNotFoundError:
+            return None  # it was dropped meanwhile
 
     def get_data_table(self, space: str, name: str | None = None) -> Table:
         """A table, by ``("vision", "runs")`` or ``"vision/tables/runs"``."""
@@ -136,3 +174,9 @@ class Tables(Connection):
             metadata=metadata,
         )
         return Table(info)
+
+
+def _holds(info: TableInfo, columns: Collection[str], metadata: Mapping[str, str]) -> bool:
+    return {column.name for column in info.columns}.issuperset(columns) and (
+        metadata.items() <= info.metadata.items()
+    )

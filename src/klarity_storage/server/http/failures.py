@@ -10,6 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from klarity_storage.errors import (
+    BusyError,
     InternalError,
     InvalidInputError,
     MethodNotAllowedError,
@@ -32,6 +33,8 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     if ours.status >= 500:
         _log(request, number, error, ours)
     headers = dict(getattr(error, "headers", None) or {})
+    if isinstance(ours, BusyError):
+        headers["Retry-After"] = "1"
     if isinstance(ours, UnauthenticatedError):
         headers["WWW-Authenticate"] = _REALM
     return Response(
