@@ -8,7 +8,7 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,6 @@ def rows(answer: httpx.Response) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = pa.ipc.open_stream(answer.content).read_all().to_pylist()
     return found
-
-
-async def until(true: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -144,23 +137,6 @@ def test_a_caller_waits_behind_themselves_and_is_refused_when_too_many_wait(smal
     asyncio.run(run())
 
 
-def test_a_killed_process_is_replaced(small: Small) -> None:
-    async def run() -> None:
-        async with small.client() as client:
-            assert rows(await ask(client, COUNT)) == [{"n": 100_000}]
-            for worker in small.workers():
-                os.kill(worker, signal.SIGKILL)
-            await until(lambda: not small.workers())
-            assert rows(await ask(client, COUNT)) == [{"n": 100_000}]
-            slow = asyncio.ensure_future(ask(client, ENDLESS))
-            await asyncio.sleep(0.5)
-            for worker in small.workers():
-                os.kill(worker, signal.SIGKILL)
-            assert (await slow).status_code == 422
-
-    asyncio.run(run())
-
-
 def test_processes_hold_no_key_and_leave_nothing(small: Small) -> None:
     async def run() -> None:
         async with small.client() as client:
@@ -174,5 +150,21 @@ def test_processes_hold_no_key_and_leave_nothing(small: Small) -> None:
             assert "AWS" not in environment
         folders = {path.name for path in (small.data / "queries").iterdir()}
         assert len(folders) == len(workers)
+
+    asyncio.run(run())
+
+
+def test_a_killed_process_is_replaced(small: Small) -> None:
+    async def run() -> None:
+        async with small.client() as client:
+            assert rows(await ask(client, COUNT)) == [{"n": 100_000}]
+            for worker in small.workers():
+                os.kill(worker, signal.SIGKILL)
+            assert rows(await ask(client, COUNT)) == [{"n": 100_000}]
+            slow = asyncio.ensure_future(ask(client, ENDLESS))
+            await asyncio.sleep(0.5)
+            for worker in small.workers():
+                os.kill(worker, signal.SIGKILL)
+            assert (await slow).status_code == 422
 
     asyncio.run(run())

@@ -19,11 +19,12 @@ class Letter(StrEnum):
     """What a frame holds."""
 
     JOB = "J"
-    CANCEL = "C"
     LOCATION = "L"
     """To the process: where the table lies that it asked for."""
     PROBLEM = "P"
     """To the process: there is no such table. From it: why the query failed; its last frame."""
+    TAKEN = "K"
+    """From the process: the job has begun."""
     TABLE = "T"
     """From the process: which table it needs."""
     VERSION = "V"
@@ -31,7 +32,7 @@ class Letter(StrEnum):
     DATA = "D"
     """From the process: a piece of the Arrow stream."""
     DONE = "E"
-    """From the process: that was all, or it was cancelled; its last frame."""
+    """From the process: that was all; its last frame."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

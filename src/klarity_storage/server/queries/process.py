@@ -18,9 +18,6 @@ import msgspec
 from klarity_storage.server.queries.frames import Letter, read_frame, send_frame
 from klarity_storage.server.settings import QuerySettings
 
-PATIENCE: Final = 2.0
-"""Seconds that a cancelled query has to end before its process does."""
-
 _PASSED_ON: Final = ("LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
 """What a process needs of the environment; the server's may hold its keys."""
 
@@ -80,18 +77,6 @@ class Process:
     async def read(self) -> tuple[Letter, bytes] | None:
         """The next frame, or None when the process has ended."""
         return await read_frame(self._reader) if self._reader is not None else None
-
-    async def cancel(self) -> bool:
-        """End the query that runs; False when that takes the process with it."""
-        await self.send(Letter.CANCEL)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while (frame := await self.read()) is not None:
-                    if frame[0] in {Letter.DONE, Letter.PROBLEM}:
-                        return True
-        except TimeoutError:
-            pass
-        return False
 
     def end(self) -> None:
         """Kill it and remove what it left. It holds nothing that is worth a farewell."""

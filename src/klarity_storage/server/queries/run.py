@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from klarity_storage.errors import StorageError
+from klarity_storage.errors import InternalError, StorageError
 from klarity_storage.protocol.problem import Problem, error_of, problem_of
 from klarity_storage.server.queries.failures import over_all, over_time
 from klarity_storage.server.queries.frames import Job, Letter, Located, TableKey
@@ -21,6 +21,9 @@ from klarity_storage.server.settings import QuerySettings
 
 Locate = Callable[[TableKey], Located]
 """Decides whether the caller may read a table, and says where it lies; called on a thread."""
+
+GRACE: Final = 0.2
+"""Seconds in which a query may end that nobody waits for any more."""
 
 JOBS: Final = 500
 """Queries after which a process is replaced: it keeps what it knows of every key it was given."""
@@ -93,6 +96,7 @@ class Queries:
         self._turns = Turns(settings)
         self._idle: list[Process] = []
         self._all: set[Process] = set()
+        self._closed = False
 
     def warm(self) -> None:
         """Start a process before it is asked for: that takes a second."""
@@ -100,6 +104,7 @@ class Queries:
 
     def close(self) -> None:
         """End all processes."""
+        self._closed = True
         for process in list(self._all):
             self._end(process)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -118,35 +123,50 @@ class Queries:
         """
         await self._turns.take(caller)
         try:
-            process = await self._free()
+            process = await self._begun(job)
             answer = Answer(process, locate, self.settings.seconds)
             try:
-                await process.send(Letter.JOB, msgspec.msgpack.encode(job))
                 yield answer
             finally:
                 await self._leave(process, answer)
         finally:
             self._turns.give_back(caller)
 
-    async def _free(self) -> Process:
-        while self._idle:
-            process = self._idle.pop()
-            if process.alive:
+    async def _begun(self, job: Job) -> Process:
+        """A process that has taken the job: one that was ended meanwhile takes none."""
+        content = msgspec.msgpack.encode(job)
+        while True:
+            fresh = not self._idle
+            process = await asyncio.to_thread(self._start) if fresh else self._idle.pop()
+            try:
+                await process.send(Letter.JOB, content)
+                taken = await process.read()
+            except BaseException:
+                self._end(process)
+                raise
+            if taken is not None:
                 return process
             self._end(process)
-        return await asyncio.to_thread(self._start)
+            if fresh:
+                raise InternalError("The process that a query was to run in does not start.")
 
     async def _leave(self, process: Process, answer: Answer) -> None:
-        """Keep the process for another query if this one has ended, or ends when it is told to."""
+        """Keep the process for another query if this one has ended; end both otherwise.
+
+        DataFusion goes on for a while with what it was told to stop, and a plan is never given up:
+        only an end of the process is an end of the query. One that is nearly done may finish.
+        """
         process.jobs += 1
-        ended = answer.ended
-        late = asyncio.get_running_loop().time() >= answer.deadline
-        if not ended and not late and process.alive:
-            ended = await asyncio.shield(process.cancel())
-        if ended and process.alive and process.jobs < JOBS:
+        with suppress(TimeoutError, StorageError):
+            async with asyncio.timeout(GRACE):
+                while not answer.ended:
+                    await answer.piece()
+        if answer.ended and process.alive and process.jobs < JOBS:
             self._idle.append(process)
-        else:
-            self._end(process)
+            return
+        self._end(process)
+        if not self._closed:
+            await asyncio.to_thread(self.warm)  # so that the next one need not wait
 
     def _start(self) -> Process:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -69,23 +69,21 @@ class Worker:
 
     async def serve(self) -> None:
         """Work until the server has gone."""
-        running: asyncio.Task[None] | None = None
+        jobs = set()
         while (frame := await read_frame(self._reader)) is not None:
             letter, content = frame
             if letter is Letter.JOB:
-                running = asyncio.create_task(self._run(msgspec.msgpack.decode(content, type=Job)))
-            elif letter is Letter.CANCEL:
-                if running is not None:
-                    running.cancel()
+                job = asyncio.create_task(self._run(msgspec.msgpack.decode(content, type=Job)))
+                jobs.add(job)  # or nothing would hold it
+                job.add_done_callback(jobs.discard)
             elif self._answer is not None and not self._answer.done():
                 self._answer.set_result(frame)
 
     async def _run(self, job: Job) -> None:
+        await send_frame(self._writer, Letter.TAKEN)
         last, content = Letter.DONE, b""
         try:
             await self._stream(job)
-        except asyncio.CancelledError:
-            pass  # the server is told that the next job may come
         except Exception as error:  # noqa: BLE001 - DataFusion raises nothing more special
             last, content = Letter.PROBLEM, msgspec.json.encode(problem_of(told(error)))
         await send_frame(self._writer, last, content)
