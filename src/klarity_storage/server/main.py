@@ -113,6 +113,7 @@ async def _run(app: Any, listener: socket.socket, address: str, data: Path, say:
             content = msgspec.json.encode(ServerState(address, os.getpid()))
             write_private(state, content)
             say("ready")
+            app.state.services.queries.warm()
         await asyncio.shield(serving)
     finally:
         state.unlink(missing_ok=True)

@@ -25,8 +25,8 @@ _CONTINUATION: Final = b"\xff\xff\xff\xff"
 class ArrowResponse(ASGIResponse):
     """Rows as an IPC stream; a query that fails before its first row answers a problem instead.
 
-    One that fails later ends in a message that is cut short, at which every reader of Arrow fails:
-    its text is the problem.
+    One that fails later ends in a message that is cut short, at which readers of Arrow fail: its
+    text is the problem.
     """
 
     def __init__(self, query: AbstractAsyncContextManager[Answer]) -> None:
