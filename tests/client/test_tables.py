@@ -34,3 +34,16 @@ def test_tables_are_found_by_name_columns_and_metadata(storage: ks.Storage, spac
     assert found(metadata={"team": "eyes", "stage": "raw"}) == ["runs"]
     assert found("r*", columns=["id"], metadata={"team": "eyes"}) == ["runs"]
     assert found(columns=["nothing"]) == []
+
+
+def test_columns_have_comments(storage: ks.Storage, space: str) -> None:
+    table = storage.push_data_frame(f"{space}/tables/runs", [{"id": 1, "score": 0.5}])
+    told = storage.set_comments(table, {"score": "IoU, 0 to 1", "id": "of the run"})
+    assert [column.comment for column in told.info.columns] == ["of the run", "IoU, 0 to 1"]
+    storage.set_comments(table, {"id": "ü"})
+    after = storage.push_data_frame(table, [{"id": 2, "score": 0.25}])
+    assert [column.comment for column in after.info.columns] == ["ü", "IoU, 0 to 1"]
+    assert storage.get_data_frame(table).count() == 2
+    with pytest.raises(ks.InvalidQueryError, match="did you mean 'score'"):
+        storage.set_comments(table, {"id": "x", "scor": "y"})
+    assert storage.get_data_table(table.ref).info.columns[0].comment == "ü"

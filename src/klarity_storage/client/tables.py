@@ -76,6 +76,21 @@ class Tables(Connection):
         table = table_name(space) if name is None else Name(space, Kind.TABLES, name)
         return Table(self._backend.table(table))
 
+    def set_comments(self, table: Table | str, comments: Mapping[str, str]) -> Table:
+        """Say what columns of a table mean: ``{"score": "IoU on the test split"}``.
+
+        Raises:
+            TableNotFoundError: there is no such table, or the caller may not see it.
+            InvalidQueryError: there is no such column; nothing was changed.
+        """
+        from klarity_storage.tables.comments import set_comments  # noqa: PLC0415 - loads Delta
+
+        name = table.name if isinstance(table, Table) else table_name(table)
+        by = (self._identity or self.whoami()).principal
+        return Table(
+            set_comments(lambda: self._backend.locate(name, Operation.WRITE), comments, by=by)
+        )
+
     def get_data_frame(
         self,
         table: Table | str,
