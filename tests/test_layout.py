@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,8 @@ from klarity_storage.layout import (
     check_path,
     check_tag,
     parse_log_key,
+    parse_row_segment,
+    row_segment,
 )
 
 HASH = "0123456789abcdef" * 4
@@ -185,3 +189,19 @@ def test_other_keys_are_no_log_entries(key: str) -> None:
 def test_every_prefix_ends_in_a_slash() -> None:
     name = Name("vision", Kind.DATASETS, "cats")
     assert {p[-1] for p in (name.prefix, name.log_prefix, name.version_prefix(HASH))} == {"/"}
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_a_rows_index_comes_back_from_its_segment(row: str) -> None:
+    try:
+        segment = row_segment(row)
+    except ks.InvalidPathError:
+        return
+    assert parse_row_segment(segment) == row
+    assert check_path(segment) == segment
+    assert re.fullmatch(r"[A-Za-z0-9~-][A-Za-z0-9._~-]*", segment)
+
+
+@pytest.mark.parametrize("segment", ["~4", "~zz", "~C3~BC", "~41", "a b", "", "~ff", ".x", "_x"])
+def test_what_no_row_is_written_as_is_none(segment: str) -> None:
+    assert parse_row_segment(segment) is None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from klarity_storage.errors import (
     AlreadyExistsError,
+    BusyError,
     ConfigurationError,
     ConflictError,
     FileMissingError,
@@ -28,6 +29,7 @@ from klarity_storage.errors import (
     NotFoundError,
     PrincipalNotFoundError,
     PurgedError,
+    QueryLimitError,
     SchemaMismatchError,
     SourceChangedError,
     SpaceNotFoundError,
@@ -54,6 +56,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AlreadyExistsError",
+    "BusyError",
     "ConfigurationError",
     "ConflictError",
     "Credentials",
@@ -77,6 +80,7 @@ __all__ = [
     "PrincipalNotFoundError",
     "Progress",
     "PurgedError",
+    "QueryLimitError",
     "Reference",
     "SchemaMismatchError",
     "SourceChangedError",

@@ -9,6 +9,7 @@
     │   ├── InvalidDataError           data that cannot be read as a table
     │   ├── SchemaMismatchError        data whose columns or types do not fit the table
     │   ├── InvalidQueryError          SQL or a filter that cannot be run
+    │   ├── QueryLimitError            422  a query that takes more than a server gives to one
     │   ├── ConfigurationError         a setting that is unknown, missing or wrong
     │   ├── MethodNotAllowedError      405  an HTTP method that the address does not take
     │   └── TooLargeError              413  a request that is larger than the server takes
@@ -26,6 +27,7 @@
     │   └── SourceChangedError         a file changed while it was read
     ├── IntegrityError            502  bytes are not what their digest says: never used
     ├── UnavailableError          503  wait and try again
+    │   ├── BusyError                  too many queries run already
     │   └── StorageFullError      507  free some space
     └── InternalError             500  a defect of ours
 
@@ -120,6 +122,14 @@ class InvalidQueryError(InvalidInputError):
 
     code = "invalid_query"
     title = "The query cannot be run"
+
+
+class QueryLimitError(InvalidInputError):
+    """The query takes more time, memory or rows than the server gives to one."""
+
+    code = "query_limit"
+    status = 422
+    title = "The query takes more than the server gives"
 
 
 class ConfigurationError(InvalidInputError):
@@ -253,6 +263,13 @@ class UnavailableError(StorageError):
     status = 503
     title = "A part does not answer"
     exit_code = 7
+
+
+class BusyError(UnavailableError):
+    """The server has as many queries as it runs at once: wait and try again."""
+
+    code = "busy"
+    title = "The server is busy"
 
 
 class StorageFullError(UnavailableError):

@@ -9,7 +9,7 @@ Everything in the bucket lies under one of these prefixes, and every prefix ends
     <space>/<kind>/<name>/<version hash>/_ks/chunks-<sha256>.parquet
     <space>/<kind>/<name>/<version hash>/<path>
     <space>/tables/<table>/…
-    <space>/raw_binary/<table>/<row index>/…
+    <space>/raw_binary/<table>/<row index>/<path>
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from urllib.parse import unquote
 
 from klarity_storage.errors import (
     InvalidNameError,
@@ -41,6 +42,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _HASH_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_HASH_PREFIX},64}}")
 _LOG_KEY = re.compile(r"(?:^|/)_log/([0-9]{20})\.json$")
+_ROW_BYTE = re.compile(r"[A-Za-z0-9._-]")
+_ROW_SEGMENT = re.compile(r"(?:[A-Za-z0-9._-]|~[0-9a-f]{2}){1,250}")
 _PACK = re.compile(rf"{RESERVED_SEGMENT}/pack-[0-9a-f]{{64}}\.bin")
 _MANIFEST = re.compile(r"(?:([0-9a-f]{64})/)?(manifest-[0-9a-f]{64}\.parquet)")
 
@@ -316,6 +319,60 @@ def space_prefix(space: str) -> str:
 def raw_binary_prefix(table: Name) -> str:
     """The prefix of the binaries that belong to a table's rows."""
     return f"{kind_prefix(table.space, Kind.RAW_BINARY)}{table.name}/"
+
+
+def row_segment(row: int | str) -> str:
+    """A row's index as one segment of a key: ASCII letters, digits, ``.``, ``_`` and ``-``.
+
+    Other bytes of its UTF-8, and a first letter that is ``.`` or ``_``, are written ``~xx``.
+
+    Raises:
+        InvalidPathError: it is empty or too long.
+
+    >>> row_segment(812), row_segment("Zürich/3")
+    ('812', 'Z~c3~bcrich~2f3')
+    """
+    try:
+        encoded = str(row).encode()
+    except UnicodeEncodeError:
+        encoded = b""
+    segment = "".join(
+        chr(byte)
+        if _ROW_BYTE.fullmatch(chr(byte)) and (at or byte not in b"._")
+        else f"~{byte:02x}"
+        for at, byte in enumerate(encoded)
+    )
+    if not segment or len(segment) > MAX_SEGMENT_BYTES or isinstance(row, bool):
+        raise InvalidPathError(
+            f"{row!r:.80} cannot be the index of a row with binaries.",
+            hint=f"Use an integer or a text of up to {MAX_SEGMENT_BYTES} letters.",
+        )
+    return segment
+
+
+def parse_row_segment(segment: str) -> str | None:
+    """The index of a row, as text, or None when the segment is not one.
+
+    >>> parse_row_segment("Z~c3~bcrich~2f3")
+    'Zürich/3'
+    """
+    if not _ROW_SEGMENT.fullmatch(segment):
+        return None
+    try:
+        row = unquote(segment.replace("~", "%"), errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return row if row_segment(row) == segment else None
+
+
+def raw_row_prefix(table: Name, row: int | str) -> str:
+    """The prefix of the binaries of one row."""
+    return f"{raw_binary_prefix(table)}{row_segment(row)}/"
+
+
+def raw_binary_key(table: Name, row: int | str, path: str) -> str:
+    """The key of a binary of a row."""
+    return _bounded(raw_row_prefix(table, row) + check_path(path))
 
 
 def parse_log_key(key: str) -> int | None:

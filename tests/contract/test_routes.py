@@ -33,6 +33,9 @@ BODIES: dict[str, Any] = {
     },
     "set_tag": {"version": "latest"},
     "collect_garbage": {"dry_run": True},
+    "delete_binaries": {"rows": ["812"]},
+    "query_table": {"columns": ["id"], "limit": 1},
+    "run_sql": {"query": "select id from vision.runs"},
 }
 """A body that can be read, for every operation that takes one."""
 

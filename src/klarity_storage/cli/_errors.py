@@ -29,6 +29,7 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.InvalidDataError: "ks table push with a CSV or Parquet file that another tool can read",
     errors.SchemaMismatchError: "ks table show SPACE/tables/NAME, which lists the table's columns",
     errors.InvalidQueryError: "ks table ls, then a name in the query such as vision.runs",
+    errors.QueryLimitError: "a narrower question, or ks table query, which asks the engine itself",
     errors.ConfigurationError: "ks login URL, or --at DIRECTORY for a local store",
     errors.MethodNotAllowedError: "another version of ks: the server speaks a different one",
     errors.TooLargeError: "less at once: shorter messages and metadata",
@@ -46,6 +47,7 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.PurgedError: "the same command again: what was purged meanwhile goes up anew",
     errors.IntegrityError: "the same command again; if it stays, tell whoever runs the storage",
     errors.UnavailableError: "the same command again in a moment",
+    errors.BusyError: "the same command again in a moment",
     errors.StorageFullError: "freeing some space, then the same command again",
     errors.InternalError: "the same command with --traceback, and report what it prints",
 }

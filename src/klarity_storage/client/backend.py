@@ -76,6 +76,11 @@ class Backend(PushTarget, Protocol):
     def locate(self, table: Name, operation: Operation) -> TableLocation:
         """Where a table lies, with keys for the operation that are good for a while."""
 
+    def binaries(self, table: Name, *, write: bool) -> ObjectStore:
+        """A store that reads, or writes, the binaries of a table's rows."""
+
+    def delete_binaries(self, table: Name, rows: list[str], names: list[str] | None) -> int: ...
+
     def issue(
         self, scope: str, operation: Operation, version: str | None, duration: int
     ) -> S3Credentials:

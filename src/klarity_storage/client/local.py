@@ -178,6 +178,14 @@ class LocalBackend:
             raise InvalidInputError(f"Tables need a directory or a server, not {self._store}.")
         return TableLocation(table, str(self._directory / str(table)), None)
 
+    def binaries(self, table: Name, *, write: bool) -> ObjectStore:
+        return self._store
+
+    def delete_binaries(self, table: Name, rows: list[str], names: list[str] | None) -> int:
+        from klarity_storage.tables.binaries import delete_raw_binaries  # noqa: PLC0415
+
+        return delete_raw_binaries(self._store, table, rows, names)
+
     def issue(
         self, scope: str, operation: Operation, version: str | None, duration: int
     ) -> S3Credentials:

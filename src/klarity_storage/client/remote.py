@@ -12,6 +12,7 @@ from klarity_storage.client.credentials import Credentials
 from klarity_storage.client.http import Http, quoted
 from klarity_storage.errors import NotFoundError, SpaceNotFoundError, VersionNotFoundError
 from klarity_storage.layout import LATEST, Kind, Name
+from klarity_storage.protocol.binaries import DeleteBinaries, DeletedBinaries
 from klarity_storage.protocol.credentials import CredentialsRequest, Operation, S3Credentials
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
@@ -134,6 +135,17 @@ class RemoteBackend:
         with _place_to_write(table) if operation is not Operation.READ else nullcontext():
             keys = self.issue(str(table), operation, None, 3600)
         return TableLocation(table, f"s3://{keys.bucket}/{table}", keys)
+
+    def binaries(self, table: Name, *, write: bool) -> ObjectStore:
+        if not write:
+            return self.reading_store(table)
+        with _place_to_write(table):
+            return Credentials(self, str(table), Operation.WRITE).obstore()
+
+    def delete_binaries(self, table: Name, rows: list[str], names: list[str] | None) -> int:
+        body = DeleteBinaries(rows=rows, names=names)
+        path = _of(table, "raw_binaries", "delete")
+        return self._http.post(path, body, DeletedBinaries, repeatable=True).files
 
     def issue(
         self, scope: str, operation: Operation, version: str | None, duration: int

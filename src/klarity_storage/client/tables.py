@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,9 +12,10 @@ from klarity_storage.client.connection import ALL
 from klarity_storage.client.references import table_name
 from klarity_storage.client.table import Table
 from klarity_storage.client.table_upkeep import TableUpkeep
+from klarity_storage.errors import TableNotFoundError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.credentials import Operation
-from klarity_storage.protocol.tables import TableName
+from klarity_storage.protocol.tables import TableInfo, TableName
 
 if TYPE_CHECKING:
     import datafusion
@@ -22,22 +24,73 @@ if TYPE_CHECKING:
 
 Mode = Literal["append", "overwrite", "merge", "error"]
 
+_LOGS = 8
+"""Tables whose logs are read at once."""
+
 
 class Tables(TableUpkeep):
     """What ``Storage`` does with tables."""
 
-    def get_data_tables(self, space: str = ALL, name: str | None = None) -> list[TableName]:
-        """The tables of a space; ``name`` is a glob such as ``run*``."""
-        return [
-            TableName(space=table.space, name=table.name)
+    def get_data_tables(
+        self,
+        space: str = ALL,
+        name: str | None = None,
+        *,
+        columns: Collection[str] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> list[TableName]:
+        """Find tables, by what they are called and what they hold.
+
+        Args:
+            space: of which space; of all without it.
+            name: a glob such as ``run*``.
+            columns: names of columns that a table has, all of them.
+            metadata: what its metadata says; more than that is fine.
+
+        Example:
+            >>> storage.get_data_tables(metadata={"team": "eyes"})  # doctest: +SKIP
+        """
+        found = [
+            table
             for table in self._everywhere(space, self._backend.tables)
             if name is None or fnmatchcase(table.name, name)
         ]
+        if columns or metadata:
+            # only a table's log says what it holds; waiting for several at once
+            with ThreadPoolExecutor(_LOGS, "ks-tables") as pool:
+                infos = pool.map(self._found, found)
+                found = [
+                    table
+                    for table, info in zip(found, infos, strict=True)
+                    if info is not None and _holds(info, columns, metadata or {})
+                ]
+        return [TableName(space=table.space, name=table.name) for table in found]
+
+    def _found(self, table: Name) -> TableInfo | None:
+        try:
+            return self._backend.table(table)
+        except TableNotFoundError:
+            return None  # it was dropped meanwhile
 
     def get_data_table(self, space: str, name: str | None = None) -> Table:
         """A table, by ``("vision", "runs")`` or ``"vision/tables/runs"``."""
         table = table_name(space) if name is None else Name(space, Kind.TABLES, name)
         return Table(self._backend.table(table))
+
+    def set_comments(self, table: Table | str, comments: Mapping[str, str]) -> Table:
+        """Say what columns of a table mean: ``{"score": "IoU on the test split"}``.
+
+        Raises:
+            TableNotFoundError: there is no such table, or the caller may not see it.
+            InvalidQueryError: there is no such column; nothing was changed.
+        """
+        from klarity_storage.tables.comments import set_comments  # noqa: PLC0415 - loads Delta
+
+        name = table.name if isinstance(table, Table) else table_name(table)
+        by = (self._identity or self.whoami()).principal
+        return Table(
+            set_comments(lambda: self._backend.locate(name, Operation.WRITE), comments, by=by)
+        )
 
     def get_data_frame(
         self,
@@ -160,3 +213,9 @@ class Tables(TableUpkeep):
             metadata=metadata,
         )
         return Table(info)
+
+
+def _holds(info: TableInfo, columns: Collection[str], metadata: Mapping[str, str]) -> bool:
+    return {column.name for column in info.columns}.issuperset(columns) and (
+        metadata.items() <= info.metadata.items()
+    )

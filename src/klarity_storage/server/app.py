@@ -25,6 +25,8 @@ from klarity_storage.server.routes import (
     grants,
     health,
     identity,
+    queries,
+    raw_binaries,
     spaces,
     tables,
     tokens,
@@ -42,7 +44,19 @@ WORKERS: Final = 40
 API_VERSION: Final = "1"
 """The version of the API, which is also in every path: ``/v1``."""
 
-_NOUNS = (identity, spaces, users, tokens, grants, credentials, tables, versions, garbage)
+_NOUNS = (
+    identity,
+    spaces,
+    users,
+    tokens,
+    grants,
+    credentials,
+    tables,
+    queries,
+    raw_binaries,
+    versions,
+    garbage,
+)
 _TAGS = {
     "server": "Who the server is, and who the caller is to it.",
     "spaces": "The units of ownership.",
@@ -72,6 +86,7 @@ def _application(state: State) -> Litestar:
         exception_handlers={Exception: answer_failure},
         before_send=[stamp],
         on_startup=[_hire_workers],
+        on_shutdown=[_end_queries],
         openapi_config=_openapi(),
         request_max_body_size=MAX_BODY,
         logging_config=None,  # logging is the process's affair: server/main.py sets it up
@@ -83,6 +98,13 @@ def _application(state: State) -> Litestar:
 async def _hire_workers() -> None:
     """Let handlers run in enough threads: asyncio's own number follows the cores, and ours wait."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKERS, "ks-request"))
+
+
+async def _end_queries(app: Litestar) -> None:
+    """On the loop that they ran on."""
+    services: Services | None = app.state.get("services")
+    if services is not None:
+        services.queries.close()
 
 
 def _guarded() -> Router:

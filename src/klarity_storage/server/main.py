@@ -68,7 +68,7 @@ def serve(settings: Settings, say: Say | None = None) -> None:
         open_engine(settings) as engine,
     ):
         address = address_of(listener)
-        services = open_services(settings.data, engine)
+        services = open_services(settings.data, engine, settings.query)
         try:
             say(f"Klarity Storage at {address}")
             say(f"  data    {settings.data.resolve()}")
@@ -113,6 +113,7 @@ async def _run(app: Any, listener: socket.socket, address: str, data: Path, say:
             content = msgspec.json.encode(ServerState(address, os.getpid()))
             write_private(state, content)
             say("ready")
+            app.state.services.queries.warm()
         await asyncio.shield(serving)
     finally:
         state.unlink(missing_ok=True)

@@ -80,6 +80,32 @@ class StorageSettings(_Section, frozen=True):
     )
 
 
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class QuerySettings(_Section, frozen=True):
+    at_once: Annotated[_Count, _doc("Queries that run at once, each in a process of its own.")] = 4
+    each: Annotated[_Count, _doc("Queries of one caller that run at once.")] = 2
+    waiting: Annotated[
+        Annotated[int, msgspec.Meta(ge=0)],
+        _doc("Queries of one caller that wait for their turn; more are refused."),
+    ] = 32
+    patience: Annotated[_Count, _doc("Seconds that a query waits for its turn at most.")] = 30
+    seconds: Annotated[
+        _Count, _doc("Seconds that a query may take, until the last row is fetched.")
+    ] = 120
+    memory: Annotated[
+        Annotated[int, msgspec.Meta(ge=16 << 20)],
+        _doc(
+            "Bytes of memory that a query sorts, joins and groups in; its process gets twice that."
+        ),
+    ] = 512 << 20
+    spill: Annotated[
+        _Count, _doc("Bytes on the disk of the data directory that a query may use beside that.")
+    ] = 4 << 30
+    rows: Annotated[_Count, _doc("Rows of one answer at most.")] = 10_000_000
+
+
 class Settings(_Section, frozen=True):
     """What a server is started with."""
 
@@ -88,12 +114,14 @@ class Settings(_Section, frozen=True):
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
     storage: StorageSettings = StorageSettings()
+    query: QuerySettings = QuerySettings()
 
 
 SECTIONS: Final[dict[str, type[_Section]]] = {
     "server": ServerSettings,
     "engine": EngineSettings,
     "storage": StorageSettings,
+    "query": QuerySettings,
 }
 
 

@@ -10,6 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from klarity_storage.errors import (
+    BusyError,
     InternalError,
     InvalidInputError,
     MethodNotAllowedError,
@@ -32,6 +33,8 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     if ours.status >= 500:
         _log(request, number, error, ours)
     headers = dict(getattr(error, "headers", None) or {})
+    if isinstance(ours, BusyError):
+        headers["Retry-After"] = "1"
     if isinstance(ours, UnauthenticatedError):
         headers["WWW-Authenticate"] = _REALM
     return Response(
@@ -42,7 +45,9 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     )
 
 
-def as_ours(request: Request[Any, Any, Any], error: Exception) -> StorageError:
+def as_ours(  # noqa: PLR0911 - one a kind of error
+    request: Request[Any, Any, Any], error: Exception
+) -> StorageError:
     """The error of our own tree that says what any exception means to the caller."""
     match error:
         case StorageError():
@@ -60,6 +65,8 @@ def as_ours(request: Request[Any, Any, Any], error: Exception) -> StorageError:
             return TooLargeError("The body of the request is too large.", hint="Send less at once.")
         case HTTPException(status_code=status) if status < 500:
             return InvalidInputError(_told(error))
+        case RecursionError():  # msgspec's, of a body that is nested without end
+            return InvalidInputError("The request cannot be read: it is nested too deeply.")
         case _:
             return InternalError(
                 "The server failed on this request.",

@@ -1,0 +1,70 @@
+"""Batches of rows as Arrow's IPC stream, piece by piece."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.types as is_
+
+PIECE: Final = 1 << 20
+"""Bytes that are passed on at once at most."""
+
+
+class Encoder:
+    """An IPC stream with zstd, whose bytes are taken as they come.
+
+    Args:
+        schema: of the batches; string and binary views, which not every reader knows, become plain.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = pa.schema([field.with_type(_plain(field.type)) for field in schema])
+        self._views = self.schema != schema
+        self._sink = _Sink()
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        self._writer = pa.ipc.new_stream(self._sink, self.schema, options=options)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch.cast(self.schema) if self._views else batch)
+
+    def finish(self) -> None:
+        """Write the end-of-stream marker."""
+        self._writer.close()
+
+    def take(self) -> list[memoryview]:
+        """The bytes since the last time, in pieces."""
+        whole = memoryview(self._sink.taken())
+        return [whole[start : start + PIECE] for start in range(0, len(whole), PIECE)]
+
+
+class _Sink:
+    """A file that only grows and is emptied by its reader."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._bytes += memoryview(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Everything is where it belongs."""
+
+    def taken(self) -> bytearray:
+        taken, self._bytes = self._bytes, bytearray()
+        return taken
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    if is_.is_string_view(type_):
+        return pa.string()
+    if is_.is_binary_view(type_):
+        return pa.binary()
+    if is_.is_list(type_):
+        return pa.list_(type_.value_field.with_type(_plain(type_.value_type)))
+    if is_.is_struct(type_):
+        return pa.struct([field.with_type(_plain(field.type)) for field in type_])
+    return type_
