@@ -243,3 +243,21 @@ def test_a_manifest_without_an_index_stays_readable(
 def test_a_small_manifest_has_no_index() -> None:
     small = Manifest(_manifest("k").table.slice(0, GROUP))
     assert KEY not in pq.ParquetFile(pa.BufferReader(small.encode()[1])).metadata.metadata
+
+
+def test_every_store_hands_over_parts(
+    large: tuple[MemoryStore, VersionInfo], bucket: ObjectStore, space: str
+) -> None:
+    store, info = large
+    name = Name(space, Kind.DATASETS, "many")
+    pack = f"{info.version}/_ks/pack-{'0' * 64}.bin"
+    bucket.put(name.object_key(pack), bytes(store.get(NAME.object_key(pack)).bytes()))
+    bucket.put(name.manifest_key(info.version, info.manifest), bytes(_data(store, info)))
+    request = CommitRequest(version=info.version, manifest=info.manifest, write_id="w")
+    made = commit(bucket, name, request)
+    assert made.footer == info.footer
+    counter = Counted(bucket)
+    version = ks.Version(LocalBackend(counter.store), made)
+    assert version.open(_path(GROUP)).read() == _text(GROUP)
+    assert counter.requests == 3
+    assert counter.bytes < len(_data(store, info)) // 4
