@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.harness import Run, document
+from klarity_storage.cli import _files
 from klarity_storage.cli._files import FileList
 from klarity_storage.protocol.versions import TagList, VersionInfo, VersionList
 
@@ -130,3 +133,22 @@ def test_tags_are_set_moved_listed_and_removed(run: Run, cats: str) -> None:
 def test_the_short_way_to_tag_keeps_its_options(run: Run, cats: str) -> None:
     assert run("tag", "--quiet", f"{cats}@latest", "prod").stderr == ""
     assert "No such command" in run("tag", "prod", code=2).stderr
+
+
+def test_ls_of_many_files_writes_what_it_writes_of_few(
+    run: Run, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (work / "few" / "in").mkdir(parents=True)
+    for number in range(5):
+        (work / "few" / "in" / f"{number} é.txt").write_text(number * "x")
+    (work / "few" / "turned \u202e.bin").write_bytes(bytes(1234))
+    run("push", "vision/datasets/few", "few")
+    target = "vision/datasets/few@latest"
+    shapes = [[], ["--long"], ["--quiet"], ["--json"], ["--json", "--long"]]
+    places = [target, f"ks://{target}/in"]
+    commands = [("ls", *shape, place) for shape in shapes for place in places]
+    few = [run(*command).stdout for command in commands]
+    monkeypatch.setattr(_files, "MANY", 2)
+    assert [run(*command).stdout for command in commands] == few
+    assert "\u202e" not in "".join(few[:6])
+    assert "holds no file" in run("ls", f"ks://{target}/none").stderr

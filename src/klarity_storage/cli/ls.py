@@ -126,7 +126,7 @@ def _versions(session: Session, reference: Reference) -> None:
 
 
 def _files(session: Session, reference: Reference, *, long: bool, folder: bool) -> None:
-    from klarity_storage.cli._files import FileList, FolderList
+    from klarity_storage.cli._files import COLUMNS, MANY, FileList, FolderList, write_files
     from klarity_storage.errors import FileMissingError
     from klarity_storage.layout import Reference
 
@@ -135,8 +135,13 @@ def _files(session: Session, reference: Reference, *, long: bool, folder: bool) 
     try:
         if folder:
             files = FolderList.of(version.folder(reference.path or ""))
+        elif len(found := version.files(reference.path)) > MANY:
+            columns = COLUMNS if long or session.out.json else COLUMNS[:1]
+            table = version.manifest(*columns, below=reference.path)
+            write_files(session.out, table, long=long)
+            return
         else:
-            files = FileList.of(version.files(reference.path))
+            files = FileList.of(found)
     except FileMissingError:
         files = FileList(items=[])
     session.out.listing(

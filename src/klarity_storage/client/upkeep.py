@@ -12,7 +12,7 @@ from klarity_storage.client.references import bare_name, versioned
 from klarity_storage.errors import InvalidReferenceError
 from klarity_storage.layout import VERSIONED_KINDS, Name
 from klarity_storage.protocol.versions import Garbage, Lineage, VersionInfo
-from klarity_storage.versions.manifest import Manifest, load_manifest
+from klarity_storage.versions.manifest_parts import StoredManifest
 from klarity_storage.versions.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -140,11 +140,11 @@ class Upkeep(Connection):
         reference = versioned(ref)
         return why_version(self._backend.history(reference.name), reference.selector)
 
-    def _manifest(self, ref: str) -> Manifest:
+    def _manifest(self, ref: str) -> StoredManifest:
         reference = versioned(ref)
         name = reference.name
         info = self._backend.version(name, reference.selector)
-        return load_manifest(self._backend.reading_store(name), name, info.version, info.manifest)
+        return StoredManifest(self._backend.reading_store(name), name, info)
 
     def _versions_in(self, scope: str) -> Iterator[tuple[Name, list[VersionInfo]]]:
         """The versions of a reference, a name or a space, name by name."""

@@ -15,11 +15,13 @@ from klarity_storage.errors import FileMissingError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.versions import VersionInfo
 from klarity_storage.versions.engine_errors import told_as_ours
-from klarity_storage.versions.manifest import FileInfo, Manifest, load_manifest
+from klarity_storage.versions.files import Files
+from klarity_storage.versions.manifest import SCHEMA, FileInfo, Manifest
+from klarity_storage.versions.manifest_parts import StoredManifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.pull import pull_tree
 from klarity_storage.versions.read import open_file, read_range
-from klarity_storage.versions.select import Folder, files_at, list_folder, path_filter
+from klarity_storage.versions.select import Folder, choose, files_at, list_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,13 +65,17 @@ class Version:
         """The reference that always means this version: ``vision/datasets/cats@<hash>``."""
         return f"{self.name}@{self.hash}"
 
-    def files(self, below: str | None = None) -> list[FileInfo]:
+    def files(self, below: str | None = None) -> Files:
         """Its files, by path: all of them, or those at or below a path.
+
+        A sequence: each is made when it is looked at, so that a million of them cost little.
 
         Raises:
             FileMissingError: there is nothing at that path.
         """
-        return list(files_at(self._manifest, below))
+        if not (below or "").rstrip("/"):
+            return self._manifest.files()
+        return Files.of(files_at(self._manifest, below))
 
     def file(self, path: str) -> FileInfo:
         """One of its files, or FileMissingError."""
@@ -85,9 +91,20 @@ class Version:
         """
         return list_folder(self._manifest, path)
 
-    def manifest(self) -> pa.Table:
-        """Its files as an Arrow table: path, size, sha256, media_type, extents."""
-        return self._manifest.table
+    def manifest(self, *columns: str, below: str | None = None) -> pa.Table:
+        """Its files as an Arrow table: path, size, sha256, media_type, extents.
+
+        Args:
+            columns: only these; what is not asked for is not read.
+            below: only files at or below a path.
+
+        Raises:
+            FileMissingError: there is nothing at that path.
+        """
+        names = columns or SCHEMA.names
+        if not (below or "").rstrip("/"):
+            return self._manifest.columns(*names)
+        return files_at(self._manifest, below).table.select(names)
 
     def download(
         self,
@@ -150,7 +167,9 @@ class Version:
             return cached_tree(
                 cache,
                 self.hash,
-                lambda folder: pull_tree(store, self.name, self._manifest, folder, source=source),
+                lambda folder: pull_tree(
+                    store, self.name, self._manifest.all(), folder, source=source
+                ),
             )
 
     def open(self, path: str) -> BinaryIO:
@@ -181,17 +200,17 @@ class Version:
 
     def _chosen(
         self, path: str | None, include: Sequence[str], exclude: Sequence[str]
-    ) -> tuple[Manifest | list[FileInfo], str]:
+    ) -> tuple[Manifest, str]:
         """The files to download, and what their paths begin with that is left away."""
-        there = files_at(self._manifest, path)
+        there: Manifest | StoredManifest = self._manifest
         below = ""
         if path := (path or "").rstrip("/"):
+            there = files_at(there, path)
             is_file = next(there.paths()) == path
             below = path[: path.rfind("/") + 1] if is_file else f"{path}/"
         if not include and not exclude:
-            return there, below
-        fits = path_filter(include, exclude)
-        chosen = [file for file in there if fits(file.path)]
+            return there.all(), below
+        chosen = choose(there, include, exclude)
         if not chosen:
             raise FileMissingError(
                 f"No file of {self.name}@{self.hash[:12]} fits the globs.",
@@ -200,6 +219,5 @@ class Version:
         return chosen, below
 
     @cached_property
-    def _manifest(self) -> Manifest:
-        store = self._backend.reading_store(self.name)
-        return load_manifest(store, self.name, self.hash, self.info.manifest)
+    def _manifest(self) -> StoredManifest:
+        return StoredManifest(self._backend.reading_store(self.name), self.name, self.info)

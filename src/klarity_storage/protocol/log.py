@@ -21,6 +21,13 @@ class StoredObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the engine's is stable."""
 
 
+class Footer(msgspec.Struct, frozen=True):
+    """The end of a manifest, which holds the digests of its parts: see docs/format.md."""
+
+    bytes: int
+    sha256: str
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
     """What every action has: when, by whom, and the id of the write."""
 
@@ -32,6 +39,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
 class Commit(Entry, frozen=True, kw_only=True, tag="commit"):
     version: str
     manifest: str
+    footer: Footer | None = None
+    """Of a manifest that can be read in parts."""
     files: int
     bytes: int
     objects: list[StoredObject]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from klarity_storage.protocol.base import Request, Response
+from klarity_storage.protocol.log import Footer
 
 
 class NameInfo(Response, frozen=True):
@@ -59,6 +60,8 @@ class VersionInfo(Response, frozen=True):
     manifest: str
     files: int
     bytes: int
+    footer: Footer | None = None
+    """Of a manifest that can be read in parts."""
     tags: list[str] = []
     latest: bool = False
 

@@ -21,10 +21,23 @@ def text_array(texts: Iterable[str]) -> pa.StringArray:
     return pa.Array.from_buffers(pa.string(), len(data), buffers)
 
 
+def shared_texts(texts: pa.StringArray) -> list[str]:
+    """The strings of an array, those that are equal one object."""
+    coded = texts.dictionary_encode()
+    each = coded.dictionary.to_pylist()
+    return [each[code] for code in coded.indices.to_pylist()]
+
+
 def number_array(numbers: Iterable[int]) -> pa.Int64Array:
     """An array of 64-bit integers."""
     data = array("q", numbers)
     return pa.Array.from_buffers(pa.int64(), len(data), [None, pa.py_buffer(data)])
+
+
+def bit_array(bits: Iterable[bool]) -> pa.BooleanArray:
+    """An array of truth values."""
+    data = bytearray(bits)
+    return pa.Array.from_buffers(pa.int8(), len(data), [None, pa.py_buffer(data)]).cast(pa.bool_())
 
 
 def list_array(values: pa.Array, lengths: Iterable[int], kind: pa.ListType) -> pa.ListArray:

@@ -21,7 +21,7 @@ from klarity_storage.protocol.versions import CommitRequest, VersionInfo
 from klarity_storage.versions.append import append_action
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.history import History, read_history
-from klarity_storage.versions.manifest import Manifest, load_manifest
+from klarity_storage.versions.manifest import fetch_manifest
 
 MAX_METADATA_BYTES = 64 * 1024
 """Of a commit's metadata, message and lineage together, as JSON."""
@@ -123,14 +123,16 @@ def _check_request(request: CommitRequest, history: History) -> None:
 def _action(
     store: ObjectStore, history: History, request: CommitRequest, *, by: str, stable_etags: bool
 ) -> Commit:
+    from klarity_storage.versions.survey import survey_manifest  # noqa: PLC0415 - Arrow's compute
+
     try:
-        manifest = load_manifest(store, history.name, request.version, request.manifest)
+        data = fetch_manifest(store, history.name, request.version, request.manifest)
     except IntegrityError as error:  # before its commit that is the caller's fault, not storage's
         raise InvalidManifestError(error.message, hint="Push again.") from error
-    actual = manifest.version_hash()
-    if actual != request.version:
+    found = survey_manifest(data, f"The manifest of {history.name}@{request.version[:12]}")
+    if found.version != request.version:
         raise InvalidManifestError(
-            f"The manifest's files have the hash {actual[:12]}, not {request.version[:12]}."
+            f"The manifest's files have the hash {found.version[:12]}, not {request.version[:12]}."
         )
     return Commit(
         at=datetime.now(UTC),
@@ -138,9 +140,10 @@ def _action(
         write_id=request.write_id,
         version=request.version,
         manifest=request.manifest,
-        files=len(manifest),
-        bytes=manifest.total_bytes,
-        objects=_check_objects(store, history, manifest, stable_etags=stable_etags),
+        footer=found.footer,
+        files=found.files,
+        bytes=found.bytes,
+        objects=_check_objects(store, history, found.ends, stable_etags=stable_etags),
         message=request.message,
         parents=request.parents,
         lineage=request.lineage,
@@ -149,15 +152,10 @@ def _action(
 
 
 def _check_objects(
-    store: ObjectStore, history: History, manifest: Manifest, *, stable_etags: bool
+    store: ObjectStore, history: History, ends: dict[str, int], *, stable_etags: bool
 ) -> list[StoredObject]:
     """What the extents name, each found in storage and long enough."""
-    from klarity_storage.versions.manifest_check import (  # noqa: PLC0415 - loads Arrow's compute
-        object_ends,
-    )
-
     name = history.name
-    ends = object_ends(manifest.table)
     _refuse_purged(history, *ends)
     found = _find_objects(store, name, ends)
     for key, end in ends.items():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from klarity_storage.versions.manifest import Manifest
+from klarity_storage.versions.arrays import text_array
 
 
 class Change(StrEnum):
@@ -82,39 +82,52 @@ class Diff:
         )
 
     def _of(self, change: Change) -> pa.Table:
-        return self.table.filter(pc.equal(self.table["change"], change.value))
+        return self.table.filter(pc.equal(self.table["change"], text_array([change])[0]))
 
 
-def diff(old: Manifest, new: Manifest) -> Diff:
+class Source(Protocol):
+    """A manifest, in memory or in storage."""
+
+    def columns(self, *names: str) -> pa.Table:
+        """Some columns of all files, by path."""
+
+
+def diff(old: Source, new: Source) -> Diff:
     """What became of the files of ``old`` in ``new``.
 
     A file that was removed and whose content was added at another path was renamed.
     """
-    gone, come = _apart(old.table, new.table)
-    changed = gone.join(come, "path", join_type="inner", use_threads=False, left_suffix="_old")
-    removed = _without(gone, changed["path"])
-    added = _without(come, changed["path"])
+    columns = ("path", *_CONTENT)
+    before, after = old.columns(*columns), new.columns(*columns)
+    gone, come = _apart(before, after)
+    was, now = _pairs(gone, come, "path")
+    removed = _without(gone, now["path"])
+    added = _without(come, now["path"])
     renamed = _renamed(removed, added)
     removed = _without(removed, renamed["old_path"])
     added = _without(added, renamed["path"])
     parts = [
-        _rows(Change.CHANGED, changed["path"], size=changed["size"], old_size=changed["size_old"]),
+        _rows(Change.CHANGED, now["path"], size=now["size"], old_size=was["size"]),
         _rows(Change.REMOVED, removed["path"], old_size=removed["size"]),
         _rows(Change.ADDED, added["path"], size=added["size"]),
         renamed,
     ]
-    return Diff(pa.concat_tables(parts).sort_by("path"), len(new))
+    return Diff(_sorted(pa.concat_tables(parts), "path"), after.num_rows)
 
 
 def _apart(old: pa.Table, new: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The files of each that are not the same in the other: nearly nothing, most of the time."""
-    columns = ["path", *_CONTENT]
-    old, new = old.select(columns), new.select(columns)
-    keys = ["path", "sha256"]
-    return (
-        old.join(new, keys, join_type="left anti", use_threads=False),
-        new.join(old, keys, join_type="left anti", use_threads=False),
-    )
+    if old["path"].equals(new["path"]):
+        other = pc.not_equal(old["sha256"], new["sha256"])
+        return old.filter(other), new.filter(other)
+    return _unlike(old, new), _unlike(new, old)
+
+
+def _unlike(files: pa.Table, others: pa.Table) -> pa.Table:
+    """The files that the others do not have, or have with other content."""
+    there = pc.index_in(files["path"], value_set=others["path"].combine_chunks())
+    differs = pc.not_equal(files["sha256"], others["sha256"].take(there))
+    return files.filter(pc.or_kleene(pc.is_null(there), differs))
 
 
 def _without(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
@@ -123,37 +136,42 @@ def _without(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
 
 def _renamed(removed: pa.Table, added: pa.Table) -> pa.Table:
     """Removed and added files of the same content, paired in the order of their paths."""
-    ranked = [_ranked(table) for table in (removed, added)]
-    pairs = ranked[0].join(
-        ranked[1],
-        [*_CONTENT, "rank"],
-        join_type="inner",
-        use_threads=False,
-        left_suffix="_old",
-    )
+    was, now = _pairs(_ranked(removed), _ranked(added), "ranked")
     return _rows(
         Change.RENAMED,
-        pairs["path"],
-        old_path=pairs["path_old"],
-        size=pairs["size"],
-        old_size=pairs["size"],
+        now["path"],
+        old_path=was["path"],
+        size=now["size"],
+        old_size=was["size"],
     )
+
+
+def _pairs(left: pa.Table, right: pa.Table, key: str) -> tuple[pa.Table, pa.Table]:
+    """The rows of each that have a partner in the other, in the same order; keys are unique."""
+    # not by `join`, which loads pandas where that is installed
+    at = pc.index_in(left[key], value_set=right[key].combine_chunks())
+    return left.filter(pc.is_valid(at)), right.take(pc.drop_null(at))
 
 
 def _ranked(table: pa.Table) -> pa.Table:
-    """The files with their rank among those of the same content, so that each has one partner."""
-    table = table.sort_by([("sha256", "ascending"), ("path", "ascending")])
+    """The files with content and rank among those that have it, so that each has one partner."""
+    table = _sorted(table, "sha256", "path")
     ranks, previous, rank = [], None, 0
     for sha256 in table["sha256"].to_pylist():
         rank = rank + 1 if sha256 == previous else 0
         previous = sha256
-        ranks.append(rank)
-    return table.append_column("rank", pa.array(ranks, pa.int64()))
+        ranks.append(f"{sha256} {rank}")
+    return table.append_column("ranked", text_array(ranks))
+
+
+def _sorted(table: pa.Table, *columns: str) -> pa.Table:
+    order = [(column, "ascending") for column in columns]
+    return table.take(pc.sort_indices(table, order))  # not `sort_by`, which loads pandas
 
 
 def _rows(change: Change, path: pa.ChunkedArray, **columns: pa.ChunkedArray) -> pa.Table:
     size = len(path)
-    given = {"change": pa.repeat(change.value, size), "path": path} | columns
+    given = {"change": text_array([change] * size), "path": path} | columns
     return pa.table(
         {field.name: given.get(field.name, pa.nulls(size, field.type)) for field in SCHEMA},
         schema=SCHEMA,

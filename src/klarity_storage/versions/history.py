@@ -192,6 +192,7 @@ class History:
             manifest=commit.manifest,
             files=commit.files,
             bytes=commit.bytes,
+            footer=commit.footer,
             tags=tags.get(commit.version, []),
             latest=number == self._newest,
         )

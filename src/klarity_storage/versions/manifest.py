@@ -7,10 +7,13 @@ row groups that a reader can skip by the path's statistics.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from obstore.store import ObjectStore
@@ -22,9 +25,10 @@ from klarity_storage.errors import (
     NotFoundError,
 )
 from klarity_storage.layout import Name
-from klarity_storage.versions.arrays import list_array, number_array, text_array
+from klarity_storage.versions.arrays import list_array, number_array, shared_texts, text_array
 from klarity_storage.versions.engine_errors import first_line, told_as_ours
 from klarity_storage.versions.hashing import digest_bytes
+from klarity_storage.versions.manifest_index import encode_table
 
 _EXTENT: Final = [
     pa.field("object", pa.string(), nullable=False),
@@ -45,11 +49,11 @@ SCHEMA: Final = pa.schema(
 MAX_MANIFEST_BYTES: Final = 1 << 30
 """1 GiB: some ten million files. More is refused before it is read."""
 
-_ROW_GROUP = 50_000
+_BATCH: Final = 10_000
+"""Files that are objects at once, where one after the other is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(msgspec.Struct, frozen=True, gc=False):
     """A range of bytes of an object under the same name."""
 
     object: str
@@ -58,9 +62,11 @@ class Extent:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """One file of a version."""
+class FileInfo(msgspec.Struct, frozen=True, gc=False):
+    """One file of a version.
+
+    The garbage collector does not look at it: a version may have a million of them.
+    """
 
     path: str
     size: int
@@ -102,7 +108,7 @@ class Manifest:
         return int(self._table.num_rows)
 
     def __iter__(self) -> Iterator[FileInfo]:
-        for batch in self._table.to_batches(max_chunksize=10_000):
+        for batch in self._table.to_batches(max_chunksize=_BATCH):
             yield from _files(batch)
 
     @property
@@ -115,6 +121,12 @@ class Manifest:
         """The sum of the files' sizes."""
         return sum(self._table["size"].to_pylist())
 
+    def column(self, name: str) -> pa.ChunkedArray:
+        return self._table[name]
+
+    def columns(self, *names: str) -> pa.Table:
+        return self._table.select(list(names))
+
     def paths(self) -> Iterator[str]:
         """The paths alone, in order."""
         for chunk in self._table["path"].iterchunks():
@@ -122,17 +134,33 @@ class Manifest:
 
     def find(self, path: str) -> FileInfo:
         """One file, or FileMissingError."""
-        at = self._table["path"].index(text_array([path])[0]).as_py()
-        if at < 0:
+        found = self.between(path, after(path))
+        if not found:
             raise FileMissingError(
                 f"The version has no file {path!r}.", hint="ks ls REF lists its files."
             )
-        return next(iter(Manifest(self._table.slice(at, 1))))
+        return next(iter(found))
+
+    def all(self) -> Manifest:
+        return self
+
+    def between(self, low: str, high: str) -> Manifest:
+        """The files from one path on and before another."""
+        paths = self._table["path"]
+        rows = range(len(paths))
+        start, end = (
+            bisect_left(rows, path, key=lambda row: paths[row].as_py()) for path in (low, high)
+        )
+        return Manifest(self._table.slice(start, max(0, end - start)))
+
+    def filter(self, mask: pa.ChunkedArray) -> Manifest:
+        """The files where a mask holds."""
+        return Manifest(self._table.filter(mask))
 
     def version_hash(self) -> str:
         """See `hashing.version_hash`; the same over columns."""
         digest = hashlib.sha256()
-        for batch in self._table.to_batches(max_chunksize=_ROW_GROUP):
+        for batch in self._table.to_batches(max_chunksize=_BATCH):
             columns = (batch[name].to_pylist() for name in ("sha256", "size", "path"))
             lines = (
                 f"{sha256} {size} {path}\n" for sha256, size, path in zip(*columns, strict=True)
@@ -142,17 +170,13 @@ class Manifest:
 
     def encode(self) -> tuple[str, bytes]:
         """Its file name, which holds the SHA-256 of its bytes, and its bytes."""
-        sink = pa.BufferOutputStream()
-        pq.write_table(
-            self._table,
-            sink,
-            row_group_size=_ROW_GROUP,
-            compression="zstd",
-            write_page_index=True,
-            use_dictionary=["media_type"],
-        )
-        data = sink.getvalue().to_pybytes()
+        data = encode_table(self._table)
         return f"manifest-{hashlib.sha256(data).hexdigest()}.parquet", data
+
+
+def after(path: str) -> str:
+    """The text that comes next behind a path: nothing sorts between them."""
+    return f"{path}\0"
 
 
 def decode_manifest(data: bytes, what: str) -> Manifest:
@@ -166,22 +190,51 @@ def decode_manifest(data: bytes, what: str) -> Manifest:
         InvalidManifestError: it is not Parquet, has other columns, is not sorted, holds a path that
             cannot be stored, or extents that do not add up or leave the name.
     """
-    try:
-        # not by `pq.read_table`, which loads pandas where that is installed; and
-        # without Arrow's own threads: a program that ends soon after them may abort (pyarrow 26)
-        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-        if not table.schema.equals(SCHEMA):
-            table = table.select(SCHEMA.names).cast(SCHEMA)
-        table.validate(full=True)
-    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-        raise InvalidManifestError(f"{what} is not a manifest: {first_line(error)}.") from error
+    return Manifest(checked(lambda: pq.ParquetFile(pa.BufferReader(data)), what))
+
+
+def checked(
+    opened: Callable[[], pq.ParquetFile], what: str, groups: Sequence[int] | None = None
+) -> pa.Table:
+    """The rows of a manifest's file, or of some row groups of it, checked.
+
+    Raises:
+        InvalidManifestError: see `decode_manifest`.
+    """
+    table = decoded(opened, what, groups=groups)
     from klarity_storage.versions.manifest_check import check_rows  # noqa: PLC0415 - loads Arrow's compute
 
     try:
         check_rows(table)
     except ValueError as error:
         raise InvalidManifestError(f"{what} does not hold: {error}") from error
-    return Manifest(table)
+    return table
+
+
+def decoded(
+    opened: Callable[[], pq.ParquetFile],
+    what: str,
+    *,
+    columns: Sequence[str] = tuple(SCHEMA.names),
+    groups: Sequence[int] | None = None,
+) -> pa.Table:
+    """Some columns of some row groups; their types are checked, and not what they say."""
+    schema = pa.schema([SCHEMA.field(name) for name in columns])
+    try:
+        # not by `pq.read_table`, which loads pandas where that is installed; and
+        # without Arrow's own threads: a program that ends soon after them may abort (pyarrow 26)
+        file = opened()
+        every = range(file.num_row_groups)
+        table = file.read_row_groups(
+            list(every if groups is None else groups), list(columns), use_threads=False
+        )
+        if not table.schema.equals(schema):
+            table = table.select(schema.names).cast(schema)
+        table = table.replace_schema_metadata()  # an index is of the file, not of its rows
+        table.validate(full=True)
+    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+        raise InvalidManifestError(f"{what} is not a manifest: {first_line(error)}.") from error
+    return table
 
 
 def load_manifest(store: ObjectStore, name: Name, version: str, manifest: str) -> Manifest:
@@ -191,32 +244,54 @@ def load_manifest(store: ObjectStore, name: Name, version: str, manifest: str) -
         IntegrityError: it is missing or its bytes are others.
         InvalidManifestError: it does not hold what it claims.
     """
+    data = fetch_manifest(store, name, version, manifest)
+    return decode_manifest(data, f"The manifest of {name}@{version[:12]}")
+
+
+def fetch_manifest(store: ObjectStore, name: Name, version: str, manifest: str) -> bytes:
+    """The bytes of a version's manifest, verified against the digest in its name.
+
+    Raises:
+        IntegrityError: it is missing or its bytes are others.
+        InvalidManifestError: it is larger than a manifest may be.
+    """
     key = name.manifest_key(version, manifest)
-    what = f"the manifest of {name}@{version[:12]}"
+    with told_of_manifest(name, version):
+        answer = store.get(key)
+        if answer.meta["size"] > MAX_MANIFEST_BYTES:
+            raise InvalidManifestError(f"The manifest {key!r} is larger than 1 GiB.")
+        data = bytes(answer.bytes())
+    if digest_bytes(data).sha256 != manifest.rpartition("-")[2].removesuffix(".parquet"):
+        raise altered(name, version)
+    return data
+
+
+@contextmanager
+def told_of_manifest(name: Name, version: str) -> Iterator[None]:
+    """A manifest that is missing is damage: its version was committed."""
     try:
-        with told_as_ours(what):
-            answer = store.get(key)
-            if answer.meta["size"] > MAX_MANIFEST_BYTES:
-                raise InvalidManifestError(f"The manifest {key!r} is larger than 1 GiB.")
-            data = bytes(answer.bytes())
+        with told_as_ours(f"the manifest of {name}@{version[:12]}"):
+            yield
     except NotFoundError as error:
         raise IntegrityError(
             f"The manifest of {name}@{version[:12]} is missing.",
             hint="Push the same files again: equal content has the same hash.",
         ) from error
-    if digest_bytes(data).sha256 != manifest.rpartition("-")[2].removesuffix(".parquet"):
-        raise IntegrityError(f"The manifest of {name}@{version[:12]} was altered after its commit.")
-    return decode_manifest(data, f"The manifest of {name}@{version[:12]}")
+
+
+def altered(name: Name, version: str) -> IntegrityError:
+    return IntegrityError(f"The manifest of {name}@{version[:12]} was altered after its commit.")
 
 
 def _files(batch: pa.RecordBatch) -> Iterator[FileInfo]:
+    if not batch.num_rows:
+        return iter(())
     lists = batch["extents"]
-    parts = [column.to_pylist() for column in lists.flatten().flatten()]
-    extents = [Extent(*part) for part in zip(*parts, strict=True)]
-    first, *borders = lists.offsets.to_pylist()
-    columns = [batch[name].to_pylist() for name in SCHEMA.names[:-1]]
-    begin = 0
-    for border, row in zip(borders, zip(*columns, strict=True), strict=True):
-        path, size, sha256, media_type = row
-        yield FileInfo(path, size, sha256, media_type, tuple(extents[begin : border - first]))
-        begin = border - first
+    objects, offsets, lengths = lists.flatten().flatten()
+    parts = list(map(Extent, shared_texts(objects), offsets.to_pylist(), lengths.to_pylist()))
+    borders = lists.offsets.to_pylist()
+    extents = [
+        tuple(parts[begin - borders[0] : end - borders[0]]) for begin, end in pairwise(borders)
+    ]
+    plain = (batch[name].to_pylist() for name in ("path", "size", "sha256"))
+    return map(FileInfo, *plain, shared_texts(batch["media_type"]), extents)

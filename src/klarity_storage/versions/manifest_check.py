@@ -20,7 +20,7 @@ from klarity_storage.layout import (
     check_object,
     check_path,
 )
-from klarity_storage.versions.arrays import number_array, text_array
+from klarity_storage.versions.arrays import number_array, shared_texts
 
 _HASH: Final = "[0-9a-f]{64}"
 _BAD_ANYWHERE: Final = r"[\x00-\x1f\x7f-\x{9f}\\]|//|/$|/\.{1,2}(?:/|$)"
@@ -28,10 +28,8 @@ _BAD_ANYWHERE: Final = r"[\x00-\x1f\x7f-\x{9f}\\]|//|/$|/\.{1,2}(?:/|$)"
 _BAD_PATH: Final = rf"^$|^/|^\.{{1,2}}(?:/|$)|^{RESERVED_SEGMENT}(?:/|$)|{_BAD_ANYWHERE}"
 _GOOD_OBJECT: Final = rf"^{_HASH}/[^/]"
 _BAD_OBJECT: Final = rf"^{_HASH}/{RESERVED_SEGMENT}(?:/|$)|{_BAD_ANYWHERE}"
-_PARENT: Final = r"/?[^/]*$"
 
 _ZERO: Final = number_array([0])
-_EMPTY: Final = text_array([""])[0]
 _LONGEST: Final = number_array([MAX_SEGMENT_BYTES])[0]
 _LONGEST_OBJECT: Final = number_array([64 + len("/") + MAX_SEGMENT_BYTES])[0]
 
@@ -42,22 +40,33 @@ def check_rows(table: pa.Table) -> None:
     Raises:
         ValueError: one sentence that names the file.
     """
-    if not table.num_rows:
-        raise InvalidManifestError("it lists no file.")
+    check_paths(table["path"])
     table = table.combine_chunks()  # large ones keep several chunks
     if any(column.null_count for column in table.itercolumns()):
         raise InvalidManifestError("it holds nulls.")
-    paths = table["path"]
+    hashes = table["sha256"]
+    _check_each(hashes, pc.invert(pc.match_substring_regex(hashes, f"^{_HASH}$")), check_hash)
+    for batch in table.to_batches():
+        _check_extents(batch)
+
+
+def check_paths(paths: pa.ChunkedArray) -> None:
+    """Refuse paths that cannot be stored, are not in order, or are files and folders.
+
+    Raises:
+        ValueError: one sentence that names the file.
+    """
+    if not len(paths):
+        raise InvalidManifestError("it lists no file.")
+    if paths.null_count:
+        raise InvalidManifestError("it holds nulls.")
+    paths = pa.chunked_array([paths.combine_chunks()], paths.type)
     suspects = pc.or_(
         pc.match_substring_regex(paths, _BAD_PATH),
         pc.greater(pc.binary_length(paths), _LONGEST),
     )
     _check_each(paths, suspects, check_path)
     _check_order(paths)
-    hashes = table["sha256"]
-    _check_each(hashes, pc.invert(pc.match_substring_regex(hashes, f"^{_HASH}$")), check_hash)
-    for batch in table.to_batches():
-        _check_extents(batch)
     _check_folders(paths)
 
 
@@ -67,8 +76,9 @@ def object_ends(table: pa.Table) -> dict[str, int]:
     for batch in table.to_batches():
         keys, offsets, lengths = batch["extents"].flatten().flatten()
         last = pc.add(offsets, lengths)  # not `group_by`, which loads pandas where it is installed
-        for key, end in zip(keys.to_pylist(), last.to_pylist(), strict=True):
-            ends[key] = max(end, ends.get(key, 0))
+        for key, end in zip(shared_texts(keys), last.to_pylist(), strict=True):
+            if end > ends.get(key, -1):
+                ends[key] = end
     return ends
 
 
@@ -87,15 +97,21 @@ def _check_order(paths: pa.ChunkedArray) -> None:
 
 def _check_folders(paths: pa.ChunkedArray) -> None:
     """No file is a folder of another; of each depth every folder is looked at once."""
-    depth = pc.unique(paths)
+    depth = paths
     while True:
-        above = pc.replace_substring_regex(depth, _PARENT, "", max_replacements=1)
-        depth = pc.unique(above.filter(pc.not_equal(above, _EMPTY)))
+        deep = depth.filter(pc.match_substring(depth, "/"))
+        depth = pc.unique(_folders(deep))
         if not len(depth):
             return
         at = _first(pc.is_in(paths, value_set=depth))
         if at is not None:
             raise InvalidManifestError(f"{paths[at].as_py()!r} is a file and a folder.")
+
+
+def _folders(paths: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The folder that each path lies in; every path has one."""
+    parts = pc.split_pattern(paths, "/", max_splits=1, reverse=True)
+    return pc.list_element(parts, _ZERO[0])
 
 
 def _check_extents(batch: pa.RecordBatch) -> None:

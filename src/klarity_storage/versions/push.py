@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
+from msgspec.structs import replace
 from obstore.store import ObjectStore
 
 from klarity_storage.errors import ConflictError, PurgedError, StorageError

@@ -7,10 +7,10 @@ import io
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO, Final, Protocol
 
+from msgspec.structs import replace
 from obstore.store import ObjectStore
 
 from klarity_storage.errors import IntegrityError, NotFoundError, UnavailableError
