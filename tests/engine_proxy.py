@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -21,8 +21,8 @@ class Exchange(NamedTuple):
     answer: bytes
 
 
-Spoil = Callable[[Exchange], tuple[int, bytes]]
-"""What the client gets instead: status and body."""
+Spoil = Callable[[Exchange], tuple[int, bytes] | None]
+"""What the client gets instead: status and body, or None to lose the answer."""
 
 
 @contextmanager
@@ -44,15 +44,24 @@ def spoiled(
         protocol_version = "HTTP/1.1"
 
         def handle_any(self) -> None:
+            try:
+                with closing(http.client.HTTPConnection(target)) as upstream:
+                    self.pass_on(upstream)
+            except (OSError, http.client.HTTPException):  # as the target's, ours ends
+                self.close_connection = True
+
+        def pass_on(self, upstream: http.client.HTTPConnection) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            upstream = http.client.HTTPConnection(target)
             headers = {name.title(): value for name, value in self.headers.items()}
             headers |= {"Host": host} if host else {}
             upstream.request(self.command, self.path, body, headers)
             got = upstream.getresponse()
             answer = got.read()
-            status, content = spoil(Exchange(self.command, self.path, body, got.status, answer))
-            upstream.close()
+            told = spoil(Exchange(self.command, self.path, body, got.status, answer))
+            if told is None:
+                self.close_connection = True
+                return
+            status, content = told
             self.send_response(status)
             for name, value in got.getheaders():
                 if name.lower() not in {"content-length", "connection", "transfer-encoding"}:
