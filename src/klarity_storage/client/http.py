@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -11,7 +12,7 @@ import stamina
 import urllib3
 
 import klarity_storage
-from klarity_storage.errors import InternalError, StorageError, UnavailableError
+from klarity_storage.errors import InternalError, NotFoundError, StorageError, UnavailableError
 from klarity_storage.protocol.problem import CONTENT_TYPE, Problem, error_of
 
 Answer = TypeVar("Answer")
@@ -19,6 +20,10 @@ Answer = TypeVar("Answer")
 _ATTEMPTS: Final = 4
 _TIMEOUT: Final = urllib3.Timeout(connect=10, read=60)
 _CONNECTIONS: Final = 16
+_NEVER_SENT: Final = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+)
 
 
 class Http:
@@ -60,7 +65,19 @@ class Http:
         return self._decode(self._call("PUT", path, body=body), returns)
 
     def delete(self, path: str, **query: str | None) -> None:
-        self._call("DELETE", path, query=query)
+        """Delete something; gone is done where the answer to an earlier attempt was lost."""
+        url = self._url(path, query)
+        arrived = False
+        for attempt in _retries(_ATTEMPTS):
+            with attempt:
+                try:
+                    self._send("DELETE", url, None)
+                except UnavailableError as error:
+                    arrived = arrived or not isinstance(error.__cause__, _NEVER_SENT)
+                    raise
+                except NotFoundError:
+                    if not arrived:
+                        raise
 
     def _call(
         self,
@@ -71,16 +88,16 @@ class Http:
         query: dict[str, str | None] | None = None,
         repeatable: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        params = {key: value for key, value in (query or {}).items() if value is not None}
-        url = self.base_url + path + (f"?{urlencode(params)}" if params else "")
+        url = self._url(path, query or {})
         content = None if body is None else msgspec.json.encode(body)
-        attempts = _ATTEMPTS if repeatable else 1
-        for attempt in stamina.retry_context(
-            on=UnavailableError, attempts=attempts, timeout=30, wait_max=4
-        ):
+        for attempt in _retries(_ATTEMPTS if repeatable else 1):
             with attempt:
                 response = self._send(method, url, content)
         return response
+
+    def _url(self, path: str, query: dict[str, str | None]) -> str:
+        params = {key: value for key, value in query.items() if value is not None}
+        return self.base_url + path + (f"?{urlencode(params)}" if params else "")
 
     def _send(self, method: str, url: str, content: bytes | None) -> urllib3.BaseHTTPResponse:
         headers = dict(self._headers)
@@ -114,6 +131,12 @@ class Http:
                 hint="Is it a Klarity Storage server, and of a version that fits?",
                 request_id=response.headers.get("X-Request-Id"),
             ) from error
+
+
+def _retries(attempts: int) -> Iterator[stamina.Attempt]:
+    return iter(
+        stamina.retry_context(on=UnavailableError, attempts=attempts, timeout=30, wait_max=4)
+    )
 
 
 def open_pool(url: str) -> urllib3.PoolManager:
