@@ -21,6 +21,20 @@ from klarity_storage.server.app import create_app
 from klarity_storage.server.bootstrap import first_token
 from klarity_storage.server.engines.base import Engine
 from klarity_storage.server.services import Services, open_services
+from klarity_storage.versions.gc import Upload
+
+
+class NoUploads:
+    """A bucket in which no multipart upload is under way."""
+
+    def under(self, prefix: str) -> list[Upload]:
+        return []
+
+    def size(self, upload: Upload) -> int:
+        raise AssertionError
+
+    def abort(self, upload: Upload) -> None:
+        raise AssertionError
 
 
 class MemoryEngine:
@@ -30,6 +44,7 @@ class MemoryEngine:
 
     def __init__(self) -> None:
         self.store: ObjectStore = MemoryStore()
+        self.uploads = NoUploads()
         self.fault: str | None = None
         self.credentials = S3Credentials(
             endpoint="http://127.0.0.1:1",

@@ -49,7 +49,8 @@ def command(session: Session, target: str, delete: bool, grace: int, why: bool, 
     """List what no version refers to, and delete it when asked to.
 
     TARGET is a name (SPACE/KIND/NAME) or a space. Nothing is deleted without --delete. Uploads that
-    never came to a commit are garbage too, once they are older than the grace period.
+    never came to a commit are garbage too, once they are older than the grace period; so is what a
+    server's engine keeps of one that was stopped within a file (reason: upload).
     """
     if why:
         _why(session, target)

@@ -124,8 +124,8 @@ class GarbageObject(Response, frozen=True):
     size: int
     """In bytes."""
     modified: datetime
-    reason: Literal["deleted", "unfinished"]
-    """Its versions were deleted, or its upload never came to a commit."""
+    reason: Literal["deleted", "unfinished", "upload"]
+    """Its versions were deleted, or its upload never came to a commit, or not even to its end."""
 
 
 class Garbage(Response, frozen=True):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import uuid4
 
 from obstore.store import ObjectStore
@@ -32,6 +32,23 @@ _OURS = re.compile(r"[0-9a-f]{64}/.")
 _COMPANION = re.compile(rf"[0-9a-f]{{64}}/{RESERVED_SEGMENT}/(?!manifest-|pack-)")
 
 
+class Upload(NamedTuple):
+    """A multipart upload that is not complete."""
+
+    key: str
+    """The whole key in the bucket."""
+    id: str
+    started: datetime
+
+
+class Uploads(Protocol):
+    """The multipart uploads of a bucket."""
+
+    def under(self, prefix: str) -> Iterable[Upload]: ...
+    def size(self, upload: Upload) -> int: ...
+    def abort(self, upload: Upload) -> None: ...
+
+
 def collect_garbage(
     store: ObjectStore,
     name: Name,
@@ -40,6 +57,7 @@ def collect_garbage(
     grace: timedelta = GRACE,
     dry_run: bool = True,
     history: History | None = None,
+    uploads: Uploads | None = None,
     now: datetime | None = None,
 ) -> Garbage:
     """List the objects of a name that no version refers to, and delete them unless ``dry_run``.
@@ -51,6 +69,7 @@ def collect_garbage(
         grace: what was written, or whose version was deleted, within it is left alone.
         dry_run: only list.
         history: what is known of the name, to read only what is newer.
+        uploads: where multipart uploads that were killed can be seen; None to leave them alone.
         now: the time that the grace is counted back from.
 
     Returns:
@@ -60,17 +79,35 @@ def collect_garbage(
     history = read_history(store, name, history)
     dead, young = _find(store, history, since)
     items = dead[:MAX_OBJECTS]
+    room = MAX_OBJECTS - len(items)
     if not dry_run and items:
         items = _purge(store, history, items, by=by, since=since)
-    counted = dead if dry_run else items
+    open_uploads = list(uploads.under(name.prefix)) if uploads else []
+    left = [upload for upload in open_uploads if since is None or upload.started <= since]
+    parts = _parts(uploads, left[:room], dry_run) if uploads else []
+    counted = [*(dead if dry_run else items), *parts]
+    items = [*items, *parts]
     return Garbage(
         dry_run=dry_run,
         objects=len(counted),
         bytes=sum(item.size for item in counted),
         items=items[:MAX_OBJECTS],
-        more=len(dead) > MAX_OBJECTS,
-        young=young,
+        more=len(dead) + len(left) > MAX_OBJECTS,
+        young=young + len(open_uploads) - len(left),
     )
+
+
+def _parts(uploads: Uploads, left: list[Upload], dry_run: bool) -> list[GarbageObject]:
+    """What uploads hold that were left; no version can refer to it, so the log need not know."""
+    found = []
+    for upload in left:
+        size = uploads.size(upload)
+        if not dry_run:
+            uploads.abort(upload)
+        found.append(
+            GarbageObject(key=upload.key, size=size, modified=upload.started, reason="upload")
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def collect_garbage(context: Context, name: Name, wanted: CollectGarbage) -> Gar
         grace=timedelta(seconds=wanted.grace),
         dry_run=wanted.dry_run,
         history=services.histories.known(name),
+        uploads=services.engine.uploads,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from obstore.store import ObjectStore
 
 from klarity_storage.protocol.credentials import S3Credentials
+from klarity_storage.versions.gc import Uploads
 
 
 class Engine(Protocol):
@@ -23,6 +24,10 @@ class Engine(Protocol):
     @property
     def stable_etags(self) -> bool:
         """Whether an object's ETag stays the same as long as its bytes do."""
+
+    @property
+    def uploads(self) -> Uploads:
+        """The multipart uploads of the bucket that are not complete."""
 
     def assume(self, policy: dict[str, Any], session: str, duration: int) -> S3Credentials:
         """Temporary keys that may do what ``policy`` allows, and nothing else.

@@ -20,6 +20,7 @@ from klarity_storage.server.engines.keys import EngineKeys, load_keys, write_pri
 from klarity_storage.server.engines.ports import HOST, Ports, choose_ports, is_free
 from klarity_storage.server.engines.sts import Access
 from klarity_storage.server.engines.supervise import Command, Supervisor, end_leftover
+from klarity_storage.server.engines.uploads import BucketUploads
 
 REGION: Final = "us-east-1"
 START_PATIENCE: Final = 60.0
@@ -78,6 +79,10 @@ class SeaweedEngine:
     @property
     def store(self) -> S3Store:
         return self.access.store
+
+    @property
+    def uploads(self) -> BucketUploads:
+        return self.access.uploads
 
     @property
     def folder(self) -> Path:

@@ -14,6 +14,7 @@ from obstore.store import S3Store
 
 from klarity_storage.errors import ConfigurationError, StorageError, UnavailableError
 from klarity_storage.protocol.credentials import S3Credentials
+from klarity_storage.server.engines.uploads import BucketUploads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,6 +57,10 @@ class Access:
         """For what a store cannot do: look at the bucket itself."""
         client: S3Client = self._client("s3", self.credentials.endpoint)
         return client
+
+    @cached_property
+    def uploads(self) -> BucketUploads:
+        return BucketUploads(self.s3, self.credentials.bucket)
 
     @cached_property
     def _sts(self) -> STSClient:
