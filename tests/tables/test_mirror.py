@@ -13,34 +13,18 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from obstore.store import LocalStore, S3Store
 
 import klarity_storage as ks
 from klarity_storage.layout import Kind, Name
 from klarity_storage.tables.location import Locate, TableLocation, delta_options, open_store
-from klarity_storage.tables.mirror import Fetched, Source, mirror_snapshot
+from klarity_storage.tables.mirror import Fetched, mirror_snapshot
 from klarity_storage.tables.push import push_table
 from klarity_storage.tables.scan import scan
 from klarity_storage.tables.snapshot import open_snapshot
+from tables.sandboxes import source_of
 from tables.vectors import delete_by_vector
 
 BY = "user:ada"
-
-
-def source_of(locate: Locate) -> Source:
-    location = locate()
-    if location.s3 is None:
-        return Source(location, LocalStore(location.uri.removesuffix(str(location.name))))
-    s3 = location.s3
-    store = S3Store(
-        s3.bucket,
-        endpoint=s3.endpoint,
-        region=s3.region,
-        access_key_id=s3.access_key_id,
-        secret_access_key=s3.secret_access_key,
-        client_options={"allow_http": True},
-    )
-    return Source(location, store)
 
 
 def mirror(
