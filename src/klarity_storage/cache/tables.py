@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -43,6 +44,29 @@ def mirror_folder(location: str, table: str) -> Path:
 def sandbox_folder(location: str, table: str, file: Path) -> Path:
     """Where the sandbox lies that a ``.safenai`` file declares."""
     return cache_folder() / SANDBOXES / _digest(location, table, str(file))
+
+
+@contextmanager
+def sandbox_lock(folder: Path, *, alone: bool) -> Iterator[None]:
+    """While the block runs a sandbox stays the one that it is: it waits for those who disagree.
+
+    Args:
+        folder: the sandbox's, which need not be there.
+        alone: to replace it or to take it away; without it, to write into it, with others.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder.with_name(f"{folder.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with contextlib.suppress(OSError):  # a disk that knows no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sandbox_folders() -> list[Path]:
+    """The sandboxes of all projects."""
+    return sorted(file.parent for file in (cache_folder() / SANDBOXES).glob("*/table"))
 
 
 def redirect_folder(*stamp: object) -> Path:

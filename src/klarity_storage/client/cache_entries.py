@@ -83,6 +83,11 @@ def entries_of(file: Path) -> dict[Name, CacheEntry]:
     return _read(file).entries
 
 
+def counts_at(file: Path, location: str) -> bool:
+    """Whether the entries of a file are of that server or directory."""
+    return _counts_at(_read(file), location)
+
+
 def file_to_write(start: Path) -> Path:
     """The nearest file upwards, or else a new one in the folder."""
     return (nearest_file(start) or start / FILE_NAME).resolve()

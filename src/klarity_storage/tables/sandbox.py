@@ -11,12 +11,17 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from uuid import uuid4
 
+import msgspec
 from deltalake import DeltaTable
 
-from klarity_storage.layout import Name
+from klarity_storage.layout import Name, Reference
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.mirror import Link
+
+_ORIGIN: Final = "sandbox.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,27 @@ class Sandbox:
     def commits(self) -> int:
         """How many commits it has of its own."""
         return DeltaTable(self.table.uri).version() - self.version
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    """What a sandbox's folder says of itself."""
+
+    name: str
+    id: str
+
+
+def read_sandbox(folder: Path) -> Sandbox | None:
+    """The sandbox that lies in a folder, if any."""
+    try:
+        origin = msgspec.json.decode((folder / _ORIGIN).read_bytes(), type=_Origin)
+    except FileNotFoundError:
+        return None
+    return Sandbox(Reference.parse(origin.name).name, folder, origin.id)
+
+
+def note_origin(folder: Path, name: Name) -> None:
+    """Let a new sandbox say what it is of, and who it is."""
+    (folder / _ORIGIN).write_bytes(msgspec.json.encode(_Origin(str(name), uuid4().hex)))
 
 
 def make_sandbox(mirror: Path, target: Path, link: Link) -> None:
