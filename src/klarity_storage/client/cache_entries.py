@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
@@ -95,13 +95,11 @@ def file_to_write(start: Path) -> Path:
 
 def write_entry(entry: CacheEntry) -> None:
     """Set a table's entry in its file."""
-    import tomlkit  # noqa: PLC0415 - only for writing
-
     with edited(entry.file) as document:
-        # "super" tables have no header of their own
-        section = document.setdefault("storage", tomlkit.table(is_super_table=True))
-        cache = section.setdefault("cache", tomlkit.table(is_super_table=True))
-        said = cache.setdefault(str(entry.table), tomlkit.table())
+        # without headers of their own: [storage.cache."…"] says all
+        section = _below(document, "storage", header=False)
+        cache = _below(section, "cache", header=False)
+        said = _below(cache, str(entry.table), header=True)
         said.pop("path", None)
         said["mode"] = entry.mode
         if entry.version is None:
@@ -110,13 +108,28 @@ def write_entry(entry: CacheEntry) -> None:
             said["version"] = entry.version
 
 
+def _below(parent: MutableMapping[str, Any], key: str, *, header: bool) -> Any:
+    """The table under a key, made when it is not there: inline in what is inline."""
+    import tomlkit.items  # noqa: PLC0415 - only for writing
+
+    if isinstance(parent, tomlkit.items.InlineTable):
+        return parent.setdefault(key, tomlkit.inline_table())
+    return parent.setdefault(key, tomlkit.table(is_super_table=None if header else True))
+
+
 def remove_entry(entry: CacheEntry) -> None:
     """Take a table's entry out of its file."""
+    import tomlkit.items  # noqa: PLC0415 - only for writing
+
     with edited(entry.file) as document:
-        cache = document.get("storage", {}).get("cache", {})
+        section = document.get("storage", {})
+        cache = section.get("cache", {})
         cache.pop(str(entry.table), None)
-        if not cache and "cache" in document.get("storage", {}):
-            del document["storage"]["cache"]
+        if not cache and "cache" in section:
+            del section["cache"]
+        # without a header of its own, it is gone with the last of what stood below it
+        if not section and isinstance(section, tomlkit.items.Table) and section.is_super_table():
+            del document["storage"]
 
 
 def _read(file: Path) -> _Read:
