@@ -150,9 +150,10 @@ def test_nothing_is_written_before_promotion(
     reader.push_data_frame(runs, rows(3, 4), mode="merge", keys=["id"])
     reader.push_data_frame(runs, rows(5))
     reader.delete_rows(runs, "id = 1")
+    reader.set_comments(runs, {"x": "of the test split"})
     assert ids(reader, runs) == [2, 3, 4, 5]
     assert ids(reader, runs, version=0) == [1, 2, 3]
-    assert reader.get_table_history(runs)[0].operation == "DELETE"
+    assert reader.get_table_history(runs)[1].operation == "DELETE"
     told = reader.diff_table(runs, keys=["id"]).summary()
     assert (told.added, told.removed, told.changed) == (2, 1, 0)
     with pytest.raises(ks.ForbiddenError):
@@ -266,10 +267,17 @@ def test_a_redirected_table_is_read_from_its_file(
     for write in (
         lambda: owned.push_data_frame(runs, rows(9)),
         lambda: owned.delete_rows(runs, "true"),
+        lambda: owned.set_comments(runs, {"id": "a number"}),
         lambda: owned.drop_table(runs, dry_run=False),
     ):
         with pytest.raises(ks.InvalidInputError, match="redirected"):
             write()
+    for binaries in (
+        lambda: owned.push_raw_binary(runs, 1, [("a.txt", b"a")]),
+        lambda: owned.delete_raw_binary(runs, 1),
+    ):
+        with pytest.raises(ks.InvalidInputError, match="binaries have no other place"):
+            binaries()
     with pytest.raises(ks.InvalidInputError, match="redirected"):
         owned.cache_table(runs)
 

@@ -116,6 +116,16 @@ class TablePlaces(Connection):
             _say(entry)
             yield lambda: sandbox.table
 
+    def _check_at_reference(self, table: Name) -> None:
+        """Refuse what would change the reference of a table that is written elsewhere here."""
+        entry = self._entry(table)
+        if entry is not None and entry.mode != "ro":
+            raise InvalidInputError(
+                f"{table} is not written to from here, and its rows' binaries have no other place "
+                f"({entry.mode} in {entry.file}).",
+                hint="Work in another folder, or take the entry out first: ks table uncache.",
+            )
+
     def _locating(self, table: Table | str, operation: Operation) -> Locate:
         """Where a table's own log is: a mirror has none, and nothing is written into it."""
         name = name_of(table)

@@ -87,11 +87,8 @@ class Tables(TableUpkeep):
         """
         from klarity_storage.tables.comments import set_comments  # noqa: PLC0415 - loads Delta
 
-        name = table.name if isinstance(table, Table) else table_name(table)
-        by = (self._identity or self.whoami()).principal
-        return Table(
-            set_comments(lambda: self._backend.locate(name, Operation.WRITE), comments, by=by)
-        )
+        with self._to_write(table, Operation.WRITE) as locate:
+            return Table(set_comments(locate, comments, by=self._principal()))
 
     def get_data_frame(
         self,
