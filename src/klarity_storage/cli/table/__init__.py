@@ -32,7 +32,7 @@ VERBS = (
 
 @click.group("table", cls=Group)
 def command() -> None:
-    """Tables: push, ls, show, query, history, upkeep, and cached on this disk."""
+    """Tables: push, ls, show, query, cache, and their upkeep."""
 
 
 for verb in VERBS:
