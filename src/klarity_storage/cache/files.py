@@ -204,7 +204,15 @@ class Cache:
 def clear(folder: Path) -> None:
     """Remove everything, the index too, even one that cannot be read."""
     away = Path(tempfile.mkdtemp(prefix="partial-", dir=folder))
-    for known in ("objects", "trees", "index.sqlite3", "index.sqlite3-wal", "index.sqlite3-shm"):
+    for known in (
+        "objects",
+        "trees",
+        "tables",
+        "redirects",
+        "index.sqlite3",
+        "index.sqlite3-wal",
+        "index.sqlite3-shm",
+    ):
         with contextlib.suppress(FileNotFoundError):
             (folder / known).rename(away / known)
     shutil.rmtree(away)

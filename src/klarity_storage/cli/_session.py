@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,9 +31,38 @@ class Session:
         if self._storage is None:
             import klarity_storage as ks
 
+            root = click.get_current_context().find_root()
+            root.call_on_close(_told_on_stderr(self.out))
             self._storage = ks.connect(self.at)
-            click.get_current_context().find_root().call_on_close(self._storage.close)
+            root.call_on_close(self._storage.close)
         return self._storage
+
+
+class _Talk(logging.Handler):
+    """What the library says of itself, as talk of the command."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__(logging.INFO)
+        self._out = out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._out.say(record.getMessage())
+
+
+def _told_on_stderr(out: Output) -> Callable[[], None]:
+    """Let the library's own log be told until the function that is returned is called."""
+    log, talk = logging.getLogger("klarity_storage"), _Talk(out)
+    level, propagates = log.level, log.propagate
+    log.addHandler(talk)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+    def end() -> None:
+        log.removeHandler(talk)
+        log.setLevel(level)
+        log.propagate = propagates
+
+    return end
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -27,6 +27,8 @@ class CacheInfo(Response, frozen=True, kw_only=True):
     """How many bytes it may hold."""
     removed: int = 0
     """How many bytes this command made free, or would not count any more."""
+    sandboxes: list[str] = []
+    """Tables whose sandboxes stay, because their changes are not promoted."""
     damaged: list[str] = []
     """The SHA-256 of files that were damaged, and are gone."""
 
@@ -107,17 +109,42 @@ def verify(session: Session) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @pass_session
 def clear(session: Session, yes: bool) -> None:
-    """Remove the whole cache, also what a process uses."""
+    """Remove the whole cache, also what a process uses.
+
+    Sandboxes of tables with changes that are not promoted stay.
+    """
     from klarity_storage.cache.files import clear as clear_folder
     from klarity_storage.cache.folder import cache_folder
     from klarity_storage.versions.engine_errors import told_as_ours
 
     folder = cache_folder()
     session.out.confirm(f"Remove everything in the cache {str(folder)!r}?", yes=yes)
+    kept: list[str] = []
     with told_as_ours("the local cache"):
         if folder.is_dir():
+            kept = _clear_sandboxes()
             clear_folder(folder)
-    session.out.result(CacheInfo(folder=str(folder)), "", "The cache is empty.")
+    said = "The cache is empty."
+    if kept:
+        said = f"Only sandboxes with changes that are not promoted are left: {', '.join(kept)}."
+    session.out.result(CacheInfo(folder=str(folder), sandboxes=kept), "\n".join(kept), said)
+
+
+def _clear_sandboxes() -> list[str]:
+    """Remove the sandboxes that are as they began; the tables of the others."""
+    from klarity_storage.cache.tables import sandbox_folders, sandbox_lock, take_away
+
+    kept = []
+    for folder in sandbox_folders():
+        from klarity_storage.tables.sandbox import read_sandbox  # loads Delta
+
+        with sandbox_lock(folder, alone=True):
+            sandbox = read_sandbox(folder)
+            if sandbox is not None and sandbox.commits:
+                kept.append(str(sandbox.name))
+            else:
+                take_away(folder)
+    return kept
 
 
 def _opened() -> Cache | None:

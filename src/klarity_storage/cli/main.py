@@ -39,7 +39,7 @@ NOUNS: Final = {
     "rm": Noun("Versions", "Delete a version, whose bytes stay until `ks gc`; or a table."),
     "verify": Noun("Versions", "Read every byte back and hold it against its digest."),
     "gc": Noun("Versions", "List what no version refers to, and delete it when asked to."),
-    "table": Noun("Tables", "Tables: push, ls, show, query, history, and their upkeep."),
+    "table": Noun("Tables", "Tables: push, ls, show, query, cache, and their upkeep."),
     "raw": Noun("Tables", "Binaries of a table's rows: push, ls, pull, rm."),
     "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
     "space": Noun("Administration", "Spaces, the units of ownership: create, ls."),

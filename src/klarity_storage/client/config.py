@@ -5,16 +5,15 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from klarity_storage.client.cache_entries import entries_of
+from klarity_storage.client.safenai import FILE_NAME, edited, files_from, home_file, read_section
 from klarity_storage.errors import ConfigurationError
 
-FILE_NAME: Final = ".safenai"
 URL_VARIABLE: Final = "KS_URL"
 TOKEN_VARIABLE: Final = "KS_TOKEN"  # noqa: S105 - the name of a variable
 PROJECT_API_VARIABLE: Final = "SAFENAI_PROJECT_API"
@@ -115,31 +114,12 @@ def _from_environment(environ: Mapping[str, str]) -> _Found:
 
 
 def _from_files(start: Path) -> list[_Found]:
-    home = Path.home() / FILE_NAME
-    nearest = next(
-        (
-            folder / FILE_NAME
-            for folder in (start, *start.parents)
-            if (folder / FILE_NAME).is_file()
-        ),
-        home,
-    )
-    return [
-        _from_file(file, is_home=file == home)
-        for file in dict.fromkeys((nearest, home))
-        if _is_file(file)
-    ]
-
-
-def _is_file(file: Path) -> bool:
-    try:
-        return file.is_file()
-    except OSError:
-        return False  # a service may run with a home directory that it may not look into
+    home = home_file()
+    return [_from_file(file, is_home=file == home) for file in files_from(start)]
 
 
 def _from_file(file: Path, *, is_home: bool) -> _Found:
-    section = _section(file)
+    section = read_section(file)
     for key in section:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, 1)
@@ -156,18 +136,8 @@ def _from_file(file: Path, *, is_home: bool) -> _Found:
             raise ConfigurationError(f"{key!r} in {file} is not a text.")
     if not isinstance(spaces, list) or not all(isinstance(space, str) for space in spaces):
         raise ConfigurationError(f"'dataspaces' in {file} is not a list of texts.")
+    entries_of(file)  # what is wrong with them is known before it is needed
     return _Found(str(file), _location(base_url), token, tuple(spaces))
-
-
-def _section(file: Path) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}.") from error
-    section = content.get("storage", {})
-    if not isinstance(section, dict):
-        raise ConfigurationError(f"'storage' in {file} is not a table.")
-    return section
 
 
 def _check_token_file(file: Path, *, is_home: bool) -> None:
@@ -217,18 +187,8 @@ def save_login(base_url: str, token: str) -> Path:
     """
     import tomlkit  # noqa: PLC0415 - only for writing
 
-    file = Path.home() / FILE_NAME
-    if file.is_file():
-        _section(file)  # refuses what cannot be read, rather than overwrite it
-    document = tomlkit.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
-    section = document.setdefault("storage", tomlkit.table())
-    section.update({"base_url": base_url, "token": token})
-    descriptor, temporary = tempfile.mkstemp(prefix=FILE_NAME, dir=file.parent)  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(tomlkit.dumps(document))
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    file = home_file()
+    with edited(file, mode=0o600) as document:
+        section = document.setdefault("storage", tomlkit.table())
+        section.update({"base_url": base_url, "token": token})
     return file

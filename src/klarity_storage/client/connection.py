@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, Self
 
 from klarity_storage.client.admin import Admin
@@ -26,10 +28,15 @@ class Connection:
         source: str,
         dataspaces: tuple[str, ...] = (),
         identity: Identity | None = None,
+        *,
+        offline: bool = False,
     ) -> None:
         self._backend = backend
         self._dataspaces = dataspaces
         self._identity = identity
+        self._folder = Path.cwd()
+        self.offline = offline
+        """Whether the server did not answer: only tables on this disk can be read."""
         self.source = source
         """Where location and token came from, for a person."""
 
@@ -69,6 +76,12 @@ class Connection:
         """Who the server takes the caller for, and what they were granted."""
         self._identity = self._backend.whoami()
         return self._identity
+
+    def _principal(self) -> str:
+        """Who changes something; offline, where only this disk can be changed, its user."""
+        if self._identity is None and self.offline:
+            return f"local:{getpass.getuser()}"
+        return (self._identity or self.whoami()).principal
 
     def get_spaces(self) -> list[Space]:
         return self._backend.spaces()

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from klarity_storage.client.connection import Connection
 from klarity_storage.client.raw_binary import RawBinary
 from klarity_storage.client.references import table_name
 from klarity_storage.client.table import Table
+from klarity_storage.client.table_places import TablePlaces
 from klarity_storage.errors import InvalidInputError
 from klarity_storage.layout import Name
 
@@ -28,7 +28,7 @@ _INTEGERS = {"byte", "short", "integer", "long"}
 _BATCH = 500
 
 
-class RawBinaries(Connection):
+class RawBinaries(TablePlaces):
     """What ``Storage`` does with binaries that belong to rows and not into Parquet.
 
     A row is known by an integer or a text: the value of the column that the table's metadata names
@@ -75,6 +75,7 @@ class RawBinaries(Connection):
         if given is None or (rows is not None and (row_index, files) != (None, None)):
             raise InvalidInputError("Give a row_index and files, or rows.")
         name, kind = self._rows_of(table)
+        self._check_at_reference(name)
         checked = {_checked(row, kind): list(_named(files)) for row, files in given.items()}
         uploads = (
             Upload(row, file, content) for row, files in checked.items() for file, content in files
@@ -126,6 +127,7 @@ class RawBinaries(Connection):
             ForbiddenError: the caller is no owner of the table.
         """
         name, kind = self._rows_of(table)
+        self._check_at_reference(name)
         several = [row_index] if isinstance(row_index, int | str) else row_index
         rows = [str(_checked(row, kind)) for row in several]
         wanted = None if names is None else list(names)

@@ -13,7 +13,7 @@ from klarity_storage.client.connection import ALL
 from klarity_storage.client.credentials import Credentials
 from klarity_storage.client.raw_binaries import RawBinaries
 from klarity_storage.client.references import bare_name, versioned
-from klarity_storage.client.tables import Tables
+from klarity_storage.client.table_cache import TableCache
 from klarity_storage.client.upkeep import Upkeep
 from klarity_storage.client.version import Version
 from klarity_storage.errors import SourceChangedError
@@ -25,7 +25,7 @@ from klarity_storage.versions.push import Description, push_tree
 from klarity_storage.versions.stat_index import StatIndex
 
 
-class Storage(Upkeep, Tables, RawBinaries):
+class Storage(Upkeep, TableCache, RawBinaries):
     """A connection; make one with ``ks.connect()``.
 
     Example:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from klarity_storage.client.connection import Connection
-from klarity_storage.client.references import table_name
 from klarity_storage.client.table import Table
-from klarity_storage.layout import Kind, Name, Reference
+from klarity_storage.client.table_places import TablePlaces
+from klarity_storage.layout import Kind, Reference
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.tables import (
     Dropped,
@@ -21,10 +20,9 @@ from klarity_storage.protocol.tables import (
 
 if TYPE_CHECKING:
     from klarity_storage.tables.commit import Signature
-    from klarity_storage.tables.location import Locate
 
 
-class TableUpkeep(Connection):
+class TableUpkeep(TablePlaces):
     """What ``Storage`` does with tables that are there."""
 
     def get_table_history(
@@ -60,9 +58,8 @@ class TableUpkeep(Connection):
         """
         from klarity_storage.tables.delete import delete_rows  # noqa: PLC0415 - loads Delta
 
-        return delete_rows(
-            self._locating(table, Operation.OVERWRITE), where, self._signature(message)
-        )
+        with self._to_write(table, Operation.OVERWRITE) as locate:
+            return delete_rows(locate, where, self._signature(message))
 
     def restore(
         self,
@@ -80,8 +77,8 @@ class TableUpkeep(Connection):
         """
         from klarity_storage.tables.restore import restore_table  # noqa: PLC0415 - loads Delta
 
-        locate = self._locating(table, Operation.OVERWRITE)
-        return Table(restore_table(locate, version, timestamp, self._signature(message)))
+        with self._to_write(table, Operation.OVERWRITE) as locate:
+            return Table(restore_table(locate, version, timestamp, self._signature(message)))
 
     def optimize(
         self, table: Table | str, *, z_order: Sequence[str] = (), message: str = ""
@@ -100,8 +97,8 @@ class TableUpkeep(Connection):
         """
         from klarity_storage.tables.optimize import optimize_table  # noqa: PLC0415 - loads Delta
 
-        locate = self._locating(table, Operation.WRITE)
-        return optimize_table(locate, z_order, self._signature(message))
+        with self._to_write(table, Operation.WRITE) as locate:
+            return optimize_table(locate, z_order, self._signature(message))
 
     def vacuum(
         self,
@@ -144,15 +141,10 @@ class TableUpkeep(Connection):
 
         return drop_table(self._locating(table, Operation.DROP), dry_run=dry_run)
 
-    def _locating(self, table: Table | str, operation: Operation) -> Locate:
-        name: Name = table.name if isinstance(table, Table) else table_name(table)
-        return lambda: self._backend.locate(name, operation)
-
     def _signature(self, message: str, lineage: Sequence[str] = ()) -> Signature:
         from klarity_storage.tables.commit import Signature  # noqa: PLC0415 - loads Delta
 
-        by = (self._identity or self.whoami()).principal
-        return Signature(by, message, tuple(map(self._pinned_too, lineage)))
+        return Signature(self._principal(), message, tuple(map(self._pinned_too, lineage)))
 
     def _pinned_too(self, reference: str) -> str:
         """A reference that means the same for ever, a table's by the number of its version."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from klarity_storage.client.connection import ALL
 from klarity_storage.client.references import table_name
 from klarity_storage.client.table import Table
+from klarity_storage.client.table_places import name_of
 from klarity_storage.client.table_upkeep import TableUpkeep
 from klarity_storage.errors import TableNotFoundError
 from klarity_storage.layout import Kind, Name
@@ -75,7 +76,7 @@ class Tables(TableUpkeep):
     def get_data_table(self, space: str, name: str | None = None) -> Table:
         """A table, by ``("vision", "runs")`` or ``"vision/tables/runs"``."""
         table = table_name(space) if name is None else Name(space, Kind.TABLES, name)
-        return Table(self._backend.table(table))
+        return Table(self._describe(table))
 
     def set_comments(self, table: Table | str, comments: Mapping[str, str]) -> Table:
         """Say what columns of a table mean: ``{"score": "IoU on the test split"}``.
@@ -86,11 +87,8 @@ class Tables(TableUpkeep):
         """
         from klarity_storage.tables.comments import set_comments  # noqa: PLC0415 - loads Delta
 
-        name = table.name if isinstance(table, Table) else table_name(table)
-        by = (self._identity or self.whoami()).principal
-        return Table(
-            set_comments(lambda: self._backend.locate(name, Operation.WRITE), comments, by=by)
-        )
+        with self._to_write(table, Operation.WRITE) as locate:
+            return Table(set_comments(locate, comments, by=self._principal()))
 
     def get_data_frame(
         self,
@@ -119,9 +117,8 @@ class Tables(TableUpkeep):
         """
         from klarity_storage.tables.scan import scan  # noqa: PLC0415 - loads DataFusion
 
-        name = table.name if isinstance(table, Table) else table_name(table)
         return scan(
-            self._backend.locate(name, Operation.READ),
+            self._place_to_read(name_of(table), version, timestamp),
             *filters,
             columns=columns,
             version=version,
@@ -142,7 +139,7 @@ class Tables(TableUpkeep):
         from klarity_storage.tables.sql import sql  # noqa: PLC0415 - loads DataFusion
 
         def locate(space: str, table: str) -> TableLocation:
-            return self._backend.locate(Name(space, Kind.TABLES, table), Operation.READ)
+            return self._place_to_read(Name(space, Kind.TABLES, table))
 
         return sql(query, locate, context)
 
@@ -196,22 +193,23 @@ class Tables(TableUpkeep):
 
         operation = Operation.OVERWRITE if mode == "overwrite" else Operation.WRITE
         signature = self._signature(message, lineage)
-        info = push_table(
-            self._locating(table, operation),
-            data,
-            by=signature.by,
-            mode=mode,
-            keys=keys,
-            where=where,
-            partition_by=partition_by,
-            evolve=evolve,
-            types=types,
-            columns=columns,
-            message=message,
-            lineage=signature.lineage,
-            description=description,
-            metadata=metadata,
-        )
+        with self._to_write(table, operation) as locate:
+            info = push_table(
+                locate,
+                data,
+                by=signature.by,
+                mode=mode,
+                keys=keys,
+                where=where,
+                partition_by=partition_by,
+                evolve=evolve,
+                types=types,
+                columns=columns,
+                message=message,
+                lineage=signature.lineage,
+                description=description,
+                metadata=metadata,
+            )
         return Table(info)
 
 

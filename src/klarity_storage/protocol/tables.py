@@ -107,3 +107,48 @@ class Dropped(Response, frozen=True, kw_only=True):
     dry_run: bool
     objects: int
     bytes: int
+
+
+class CachedTable(Response, frozen=True, kw_only=True):
+    """A table that is read, or read and written, on this disk."""
+
+    space: str
+    name: str
+    mode: str
+    """``ro``, ``sandbox`` or ``redirect``."""
+    version: int | None
+    """Which version it holds, or began as; None where there is nothing yet."""
+    pinned: bool = False
+    files: int = 0
+    bytes: int = 0
+    """Of its data files; a sandbox shares them with what it began as."""
+    fetched_files: int = 0
+    """What this call brought."""
+    fetched_bytes: int = 0
+    commits: int = 0
+    """What a sandbox has of its own, and is not promoted."""
+    folder: str = ""
+    """A Delta table that any reader reads; a redirected table's file."""
+    declared_in: str
+    """The ``.safenai`` file."""
+
+
+class CachedTableList(Response, frozen=True):
+    items: list[CachedTable]
+
+
+class TableDiff(Response, frozen=True, kw_only=True):
+    """How a sandbox differs from what it began as."""
+
+    space: str
+    name: str
+    base: int
+    """The version that it began as."""
+    commits: int
+    keys: list[str]
+    """By which rows are the same row; with none, a changed row is one removed and one added."""
+    added: int
+    removed: int
+    changed: int
+    new_columns: list[str] = []
+    lost_columns: list[str] = []

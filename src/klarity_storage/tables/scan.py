@@ -96,16 +96,29 @@ def open_frame(
 ) -> DataFrame:
     """The whole snapshot as a frame; the filters only tell which files cannot matter."""
     with told_as_ours(location.name):
-        if _is_plain(table, schema):
-            urls = _urls(session, location, _files(table, schema, filters))
-            if urls == []:
-                return session.from_arrow(schema.empty_table())
-            if urls is not None:
-                try:
-                    return scan_files(session, urls, schema)
-                except UnknownPlanError:
-                    pass  # another DataFusion: the slower way reads the same rows
-        return _through_delta(session, location, table, schema)
+        frame = open_files(session, location, table, schema, _files(table, schema, filters))
+        return _through_delta(session, location, table, schema) if frame is None else frame
+
+
+def open_files(
+    session: SessionContext,
+    location: TableLocation,
+    table: DeltaTable,
+    schema: pa.Schema,
+    files: list[str],
+) -> DataFrame | None:
+    """Some of a snapshot's files as a frame, or None where files alone do not tell their rows."""
+    if not _is_plain(table, schema):
+        return None
+    urls = _urls(session, location, files)
+    if urls == []:
+        return session.from_arrow(schema.empty_table())
+    if urls is None:
+        return None
+    try:
+        return scan_files(session, urls, schema)
+    except UnknownPlanError:
+        return None  # another DataFusion: the slower way reads the same rows
 
 
 def _through_delta(

@@ -6,24 +6,33 @@ import click
 
 from klarity_storage.cli._command import Group
 from klarity_storage.cli.table import (
+    cache,
+    cached,
     delete,
+    diff,
+    discard,
     history,
     ls,
     optimize,
+    promote,
     push,
     query,
     restore,
     show,
+    uncache,
     vacuum,
 )
 
-VERBS = (push, ls, show, query, history, delete, restore, optimize, vacuum)
+VERBS = (
+    *(push, ls, show, query, history, delete, restore, optimize, vacuum),
+    *(cache, cached, diff, promote, discard, uncache),
+)
 """In the order of use, which is the order of the help."""
 
 
 @click.group("table", cls=Group)
 def command() -> None:
-    """Tables: push, ls, show, query, history, and their upkeep."""
+    """Tables: push, ls, show, query, cache, and their upkeep."""
 
 
 for verb in VERBS:
