@@ -149,3 +149,27 @@ def test_damage_is_never_handed_over(
         with pytest.raises(ks.IntegrityError, match="'f' of row 1"):
             use()
     assert not (tmp_path / "f").exists()
+
+
+def test_binaries_go_with_their_rows_when_asked(storage: ks.Storage, space: str) -> None:
+    rows = [{"id": 1, "day": 1}, {"id": 2, "day": 1}, {"id": 2, "day": 2}, {"id": 3, "day": 2}]
+    runs = storage.push_data_frame(
+        f"{space}/tables/days", rows, metadata={"klarity.row_index": "id"}
+    )
+    files = [("a", b"1"), ("b", b"2")]
+    storage.push_raw_binary(runs, rows={1: files, 2: files, 3: files})
+    assert storage.delete_rows(runs, "id = 3").raw_binaries == 0
+    assert storage.list_raw_binaries(runs) == [1, 2, 3]
+    done = storage.delete_rows(runs, "day = 1", raw_binaries=True)
+    assert done.raw_binaries == 2
+    assert storage.list_raw_binaries(runs) == [2, 3], "another row is known by 2, and 3 went before"
+
+
+def test_binaries_of_rows_that_nobody_can_tell_do_not_go(
+    storage: ks.Storage, runs: ks.Table
+) -> None:
+    storage.push_raw_binary(runs, 1, [("a", b"1")])
+    with pytest.raises(ks.InvalidInputError, match="which column its rows are known by"):
+        storage.delete_rows(runs, "id = 1", raw_binaries=True)
+    assert storage.list_raw_binaries(runs) == [1]
+    assert storage.get_data_table(runs.ref).info.rows == len(ROWS)

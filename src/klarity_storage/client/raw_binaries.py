@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from klarity_storage.client.raw_binary import RawBinary
 from klarity_storage.client.references import table_name
 from klarity_storage.client.table import Table
-from klarity_storage.client.table_places import TablePlaces
+from klarity_storage.client.table_places import TablePlaces, name_of
 from klarity_storage.errors import InvalidInputError
 from klarity_storage.layout import Name
+from klarity_storage.protocol.credentials import Operation
 
 if TYPE_CHECKING:
     from klarity_storage.tables.binaries import Uploaded
@@ -135,6 +136,30 @@ class RawBinaries(TablePlaces):
             self._backend.delete_binaries(name, rows[start : start + _BATCH], wanted)
             for start in range(0, len(rows), _BATCH)
         )
+
+    def _rows_with_binaries(self, table: Table | str, *where: str) -> set[RowIndex]:
+        """The rows of the table that have binaries, of those for which all conditions hold."""
+        from klarity_storage.tables.scan import scan  # noqa: PLC0415 - loads DataFusion
+
+        name = name_of(table)
+        self._check_at_reference(name)
+        column = self._backend.table(name).metadata.get(ROW_INDEX)
+        if column is None:
+            raise InvalidInputError(
+                f"{name} does not say which column its rows are known by, so nobody can tell whose "
+                "binaries would go.",
+                hint=f"Push with metadata={{{ROW_INDEX!r}: COLUMN}}.",
+            )
+        having = set(self.list_raw_binaries(str(name)))
+        if not having:
+            return set()
+        rows = scan(self._backend.locate(name, Operation.READ), *where, columns=[column])
+        return {
+            row
+            for batch in rows.distinct().execute_stream()
+            for row in batch.to_pyarrow().column(0).to_pylist()
+            if row in having
+        }
 
     def _rows_of(self, table: Table | str) -> tuple[Name, str | None]:
         """A table's name, and the type of the column that its rows are known by."""

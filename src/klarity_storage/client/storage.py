@@ -11,7 +11,6 @@ from klarity_storage.cache.folder import cache_folder
 from klarity_storage.cache.indexes import index_file
 from klarity_storage.client.connection import ALL
 from klarity_storage.client.credentials import Credentials
-from klarity_storage.client.raw_binaries import RawBinaries
 from klarity_storage.client.references import bare_name, versioned
 from klarity_storage.client.table_cache import TableCache
 from klarity_storage.client.upkeep import Upkeep
@@ -25,7 +24,7 @@ from klarity_storage.versions.push import Description, push_tree
 from klarity_storage.versions.stat_index import StatIndex
 
 
-class Storage(Upkeep, TableCache, RawBinaries):
+class Storage(Upkeep, TableCache):
     """A connection; make one with ``ks.connect()``.
 
     Example:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from klarity_storage.client.raw_binaries import RawBinaries
 from klarity_storage.client.table import Table
-from klarity_storage.client.table_places import TablePlaces
 from klarity_storage.layout import Kind, Reference
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.tables import (
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from klarity_storage.tables.commit import Signature
 
 
-class TableUpkeep(TablePlaces):
+class TableUpkeep(RawBinaries):
     """What ``Storage`` does with tables that are there."""
 
     def get_table_history(
@@ -41,7 +43,9 @@ class TableUpkeep(TablePlaces):
 
         return read_history(self._locating(table, Operation.READ)(), limit)
 
-    def delete_rows(self, table: Table | str, where: str, *, message: str = "") -> RowsDeleted:
+    def delete_rows(
+        self, table: Table | str, where: str, *, raw_binaries: bool = False, message: str = ""
+    ) -> RowsDeleted:
         """Delete the rows for which a condition holds; those for which it is null stay.
 
         The rows stay in older versions of the table until it is vacuumed.
@@ -49,17 +53,26 @@ class TableUpkeep(TablePlaces):
         Args:
             table: a table, or ``vision/tables/runs``.
             where: SQL on the table's columns: ``"score < 0.5"``; ``"true"`` means every row.
+            raw_binaries: whether the binaries of rows that are gone then are deleted too. They do
+                not come back with `restore`.
             message: why, in one line.
 
         Raises:
             InvalidQueryError: the condition does not fit the table.
+            InvalidInputError: the binaries are to go, and the table does not say which column its
+                rows are known by; nothing was deleted.
             ConflictError: somebody else changed the same rows; it says who.
             ForbiddenError: the caller is no owner of the table.
         """
         from klarity_storage.tables.delete import delete_rows  # noqa: PLC0415 - loads Delta
 
+        known = self._rows_with_binaries(table, where) if raw_binaries else set()
         with self._to_write(table, Operation.OVERWRITE) as locate:
-            return delete_rows(locate, where, self._signature(message))
+            done = delete_rows(locate, where, self._signature(message))
+        if not known:
+            return done
+        gone = known - self._rows_with_binaries(table)  # another row may be known by the same value
+        return structs.replace(done, raw_binaries=self.delete_raw_binary(table, gone))
 
     def restore(
         self,

@@ -73,6 +73,8 @@ class RowsDeleted(Response, frozen=True):
     version: int
     rows: int | None
     """None where whole files went of which the log does not say how many they held."""
+    raw_binaries: int = 0
+    """How many files beside the rows went with them."""
 
 
 class Optimized(Response, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from klarity_storage.cli._session import Session, pass_session
 from klarity_storage.cli.table._counts import row_count
 
 if TYPE_CHECKING:
-    from klarity_storage.protocol.tables import TableInfo
+    from klarity_storage.protocol.tables import TableInfo, TableVersion
 
 COLUMNS = (
     Column("column", lambda column: column.name, whole=True),
@@ -28,16 +28,18 @@ COLUMNS = (
 @pass_session
 def command(session: Session, reference: str) -> None:
     """Show a table's columns and what it holds."""
-    info = session.connect().get_data_table(reference).info
+    storage = session.connect()
+    info = storage.get_data_table(reference).info
     out = session.out
-    out.facts(info, _facts(info, out), line=f"{info.space}/tables/{info.name}")
+    last = [] if out.silent else storage.get_table_history(reference, limit=1)
+    out.facts(info, _facts(info, last, out), line=f"{info.space}/tables/{info.name}")
     if not out.silent:
         out.write("\n")
         exact = not out.terminal
         out.rows(COLUMNS, [[c.text(column, exact) for c in COLUMNS] for column in info.columns])
 
 
-def _facts(info: TableInfo, out: Output) -> dict[str, str]:
+def _facts(info: TableInfo, last: list[TableVersion], out: Output) -> dict[str, str]:
     exact = not out.terminal
     return {
         "table": f"{info.space}/tables/{info.name}",
@@ -48,6 +50,8 @@ def _facts(info: TableInfo, out: Output) -> dict[str, str]:
         f"{_format.size(info.bytes)}",
         "created": _format.moment(info.created_at, exact),
         "changed": _format.moment(info.updated_at, exact),
+        "by": ", ".join(entry.author for entry in last),
+        "why": ", ".join(entry.message for entry in last),
         "partitions": ", ".join(info.partitions),
         "metadata": "\n".join(f"{key}={value}" for key, value in info.metadata.items()),
     }
