@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from obstore.store import MemoryStore, ObjectStore
+from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 import klarity_storage as ks
 from klarity_storage.client.local import LocalBackend
@@ -261,3 +264,26 @@ def test_every_store_hands_over_parts(
     assert version.open(_path(GROUP)).read() == _text(GROUP)
     assert counter.requests == 3
     assert counter.bytes < len(_data(store, info)) // 4
+
+
+def test_one_file_is_read_without_pandas(
+    large: tuple[MemoryStore, VersionInfo], tmp_path: Path
+) -> None:
+    """It is installed where data frames are used, and takes half a second to load."""
+    store, info = large
+    directory = LocalStore(tmp_path / "store", mkdir=True)
+    pack = f"{info.version}/_ks/pack-{'0' * 64}.bin"
+    directory.put(NAME.object_key(pack), bytes(store.get(NAME.object_key(pack)).bytes()))
+    directory.put(NAME.manifest_key(info.version, info.manifest), bytes(_data(store, info)))
+    request = CommitRequest(version=info.version, manifest=info.manifest, write_id="w")
+    commit(directory, NAME, request)
+    program = f"""
+import sys
+import klarity_storage as ks
+with ks.connect({str(tmp_path / "store")!r}) as storage:
+    version = storage.get_version("s/datasets/many")
+    assert version.open({_path(GROUP)!r}).read() == {_text(GROUP)!r}
+    assert len(version.files("part-012")) == {FOLDER} and not len(storage.diff(*2 * [version.ref]))
+    assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -125,13 +125,13 @@ def _apart(old: pa.Table, new: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 def _unlike(files: pa.Table, others: pa.Table) -> pa.Table:
     """The files that the others do not have, or have with other content."""
-    there = pc.index_in(files["path"], value_set=others["path"].combine_chunks())
+    there = pc.index_in(files["path"], value_set=others["path"])
     differs = pc.not_equal(files["sha256"], others["sha256"].take(there))
     return files.filter(pc.or_kleene(pc.is_null(there), differs))
 
 
 def _without(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
-    return table.filter(pc.invert(pc.is_in(table["path"], paths.combine_chunks())))
+    return table.filter(pc.invert(pc.is_in(table["path"], paths)))
 
 
 def _renamed(removed: pa.Table, added: pa.Table) -> pa.Table:
@@ -149,7 +149,7 @@ def _renamed(removed: pa.Table, added: pa.Table) -> pa.Table:
 def _pairs(left: pa.Table, right: pa.Table, key: str) -> tuple[pa.Table, pa.Table]:
     """The rows of each that have a partner in the other, in the same order; keys are unique."""
     # not by `join`, which loads pandas where that is installed
-    at = pc.index_in(left[key], value_set=right[key].combine_chunks())
+    at = pc.index_in(left[key], value_set=right[key])
     return left.filter(pc.is_valid(at)), right.take(pc.drop_null(at))
 
 

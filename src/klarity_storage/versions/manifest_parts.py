@@ -38,6 +38,8 @@ SHARE: Final = 4
 KEPT: Final = 8
 """Row groups that stay decoded: 3 MB each."""
 
+_NONE: Final = pa.Table.from_batches([], SCHEMA)  # `SCHEMA.empty_table()` loads pandas
+
 
 class StoredManifest:
     """The files of a version that stands in storage. It is good for several threads.
@@ -75,12 +77,12 @@ class StoredManifest:
             if parts and len(parts.fetched.union(wanted)) > len(self._firsts) // SHARE:
                 self._whole()
             tables = [self._table(number) for number in wanted]
-        return Manifest(pa.concat_tables([SCHEMA.empty_table(), *tables])).between(low, high)
+        return Manifest(pa.concat_tables([_NONE, *tables])).between(low, high)
 
     def filter(self, mask: pa.ChunkedArray) -> Manifest:
         """The files where a mask holds."""
         file = self._whole()
-        tables = [SCHEMA.empty_table()]
+        tables = [_NONE]
         for number, start in enumerate(file.starts[:-1]):
             here = mask.slice(start, file.starts[number + 1] - start)
             if any(chunk.true_count for chunk in here.iterchunks()):
