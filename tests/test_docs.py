@@ -54,6 +54,7 @@ def test_the_commands_of_the_readme_run(
 ) -> None:
     plant({"one.txt": b"meow"}, "cats")
     (tmp_path / "runs.csv").write_text("id,score\n1,0.5\n")
+    (tmp_path / "scan.dcm").write_bytes(b"DICM")
     commands = [
         shlex.split(line.replace("vision", space), comments=True)
         for line in blocks(ROOT / "README.md", "sh")[1].splitlines()
