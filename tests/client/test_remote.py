@@ -61,7 +61,8 @@ def test_a_reader_reads_and_a_stranger_sees_nothing(
         with pytest.raises(ks.NotFoundError) as caught:
             hidden()
         assert "may not" not in str(caught.value)
-    assert stranger.get_spaces() == []
+    # others of this server may have opened a space to anyone
+    assert space not in {item.key for item in stranger.get_spaces()}
     assert [v.hash for v in owned.get_versions(name)] == [version.hash]
     for storage in (reader, stranger):
         storage.close()
