@@ -211,9 +211,9 @@ def _fetch_added(store: ObjectStore, name: Name, info: VersionInfo) -> Added | N
         with told_as_ours("a list of what a version adds"):
             key = name.added_key(info.version, info.manifest)
             data = bytes(store.get(key).bytes())
-        table = pq.read_table(
-            pa.BufferReader(data), use_threads=False, page_checksum_verification=True
-        )
+        # not by `pq.read_table`, which loads pandas where that is installed
+        listed = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        table = listed.read(use_threads=False)
         base = table.schema.metadata[_BASE].decode()
         return Added(base, frozenset(table["content"].cast(pa.int64()).to_pylist()))
     except (NotFoundError, pa.ArrowException, OSError, ValueError, KeyError, TypeError):
@@ -244,7 +244,8 @@ def _all_contents(store: ObjectStore, name: Name, info: VersionInfo) -> array[in
     try:
         with told_as_ours(f"the manifest of {name}@{info.version[:12]}"):
             data = bytes(store.get(name.manifest_key(info.version, info.manifest)).bytes())
-        table = pq.read_table(pa.BufferReader(data), columns=["sha256"], use_threads=False)
+        listed = pq.ParquetFile(pa.BufferReader(data))
+        table = listed.read(columns=["sha256"], use_threads=False)
         return content_hints(table["sha256"].to_pylist())
     except (NotFoundError, pa.ArrowException, OSError, ValueError, KeyError):
         return array("q")
