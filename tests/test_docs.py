@@ -86,7 +86,7 @@ def test_the_shell_line_recomputes_a_version_hash(tmp_path: Path, plant: PlantTr
 
 
 def test_every_setting_is_documented_as_it_is() -> None:
-    from klarity_storage.server.settings import table
+    from klarity_storage.server.settings.sections import table
 
     page = (ROOT / "docs" / "server.md").read_text()
     for setting in table():

@@ -6,7 +6,7 @@ import pytest
 
 from klarity_storage.errors import ConfigurationError, ConflictError
 from klarity_storage.server.listen import address_of, listen
-from klarity_storage.server.settings import ServerSettings
+from klarity_storage.server.settings.sections import ServerSettings
 
 
 def test_port_0_takes_any_free_one() -> None:

@@ -62,7 +62,7 @@ def command(data: Path, config: Path | None, **options: str | int | None) -> Non
     options: set KS_S3_ACCESS_KEY_ID and KS_S3_SECRET_ACCESS_KEY, or [engine] in klarity.toml.
     """
     from klarity_storage.server.main import serve
-    from klarity_storage.server.settings import read_settings
+    from klarity_storage.server.settings.read import read_settings
 
     overrides = {SETTINGS[name]: value for name, value in options.items()}
     serve(read_settings(data, file=config, overrides=overrides, environment=os.environ))

@@ -7,7 +7,7 @@ import socket
 from typing import Final
 
 from klarity_storage.errors import ConfigurationError, ConflictError
-from klarity_storage.server.settings import ServerSettings
+from klarity_storage.server.settings.sections import ServerSettings
 
 BACKLOG: Final = 1024
 

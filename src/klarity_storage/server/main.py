@@ -29,7 +29,7 @@ from klarity_storage.server.engines.open import open_engine
 from klarity_storage.server.listen import BACKLOG, address_of, listen
 from klarity_storage.server.lock import locked_data
 from klarity_storage.server.services import open_services
-from klarity_storage.server.settings import Settings
+from klarity_storage.server.settings.sections import Settings
 
 STATE: Final = "server.json"
 READY_PATIENCE: Final = 30.0

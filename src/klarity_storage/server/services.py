@@ -13,7 +13,7 @@ from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.engines.base import Engine
 from klarity_storage.server.queries.run import Queries
-from klarity_storage.server.settings import QuerySettings
+from klarity_storage.server.settings.sections import QuerySettings
 
 
 @dataclass(frozen=True, slots=True)

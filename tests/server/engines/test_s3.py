@@ -21,7 +21,8 @@ from klarity_storage.server.engines.probe import FOLDER
 from klarity_storage.server.engines.s3 import S3Engine
 from klarity_storage.server.engines.seaweed import SeaweedEngine
 from klarity_storage.server.engines.sts import open_store
-from klarity_storage.server.settings import EngineSettings, read_settings
+from klarity_storage.server.settings.read import read_settings
+from klarity_storage.server.settings.sections import EngineSettings
 
 pytestmark = pytest.mark.real
 

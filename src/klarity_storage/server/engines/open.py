@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from klarity_storage.server.engines.base import Engine
 from klarity_storage.server.engines.s3 import S3Engine
 from klarity_storage.server.engines.seaweed import SeaweedEngine
-from klarity_storage.server.settings import Settings
+from klarity_storage.server.settings.sections import Settings
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Self
 from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.server.engines.probe import probe
 from klarity_storage.server.engines.sts import Access
-from klarity_storage.server.settings import EngineSettings
+from klarity_storage.server.settings.sections import EngineSettings
 
 
 class S3Engine(Access):

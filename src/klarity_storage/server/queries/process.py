@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from klarity_storage.server.queries.frames import Letter, read_frame, send_frame
-from klarity_storage.server.settings import QuerySettings
+from klarity_storage.server.settings.sections import QuerySettings
 
 _PASSED_ON: Final = ("LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
 """What a process needs of the environment; the server's may hold its keys."""

@@ -17,7 +17,7 @@ from klarity_storage.server.queries.failures import over_all, over_time
 from klarity_storage.server.queries.frames import Job, Letter, Located, TableKey
 from klarity_storage.server.queries.process import Process
 from klarity_storage.server.queries.turns import Turns
-from klarity_storage.server.settings import QuerySettings
+from klarity_storage.server.settings.sections import QuerySettings
 
 Locate = Callable[[TableKey], Located]
 """Decides whether the caller may read a table, and says where it lies; called on a thread."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 
 from klarity_storage.errors import BusyError
-from klarity_storage.server.settings import QuerySettings
+from klarity_storage.server.settings.sections import QuerySettings
 
 
 class Turns:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from klarity_storage.errors import ConfigurationError
-from klarity_storage.server.settings import SECTIONS, Settings, read_settings, table
+from klarity_storage.server.settings.read import read_settings
+from klarity_storage.server.settings.sections import SECTIONS, Settings, table
 
 S3 = {
     "engine.kind": "s3",

@@ -1,0 +1,1 @@
+"""What an operator may set: klarity.toml, the command line, the environment."""

@@ -1,0 +1,171 @@
+"""The sections of klarity.toml: each setting with its type, its default and what it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+def _doc(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
+
+
+def _secret(text: str, variable: str) -> msgspec.Meta:
+    """A setting that is never shown, and that the environment may hold under this name.
+
+    In a section of named tables ``{NAME}`` in it stands for the table's name.
+    """
+    return msgspec.Meta(description=text, extra={"variable": variable})
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of klarity.toml."""
+
+    def __repr__(self) -> str:
+        hidden = variables_of(type(self))
+        shown = (
+            f"{field}={'***' if field in hidden else repr(getattr(self, field))}"
+            for field in self.__struct_fields__
+            if getattr(self, field) is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class ServerSettings(Section, frozen=True):
+    host: Annotated[str, _doc("The address that the control plane listens on.")] = "127.0.0.1"
+    port: Annotated[_Port, _doc("Its port; 0 takes any free one.")] = 8420
+
+
+class EngineSettings(Section, frozen=True):
+    kind: Annotated[
+        Literal["seaweed", "s3"],
+        _doc("seaweed: embedded, started with the server. s3: one that stands already."),
+    ] = "seaweed"
+    port: Annotated[
+        _Port, _doc("seaweed: the loopback port of S3; 0 takes the last one or any free one.")
+    ] = 0
+    endpoint: Annotated[str | None, _doc("s3: its URL.")] = None
+    sts_endpoint: Annotated[
+        str | None, _doc("s3: the URL of STS, where that is not the endpoint (AWS).")
+    ] = None
+    public_endpoint: Annotated[
+        str | None, _doc("The URL of S3 that clients are given, where a proxy gives it another.")
+    ] = None
+    region: Annotated[str, _doc("s3: its region.")] = "us-east-1"
+    role_arn: Annotated[
+        str | None, _doc("s3: the role that temporary credentials are made from.")
+    ] = None
+    access_key_id: Annotated[
+        str | None,
+        _secret("s3: the server's own key; better in KS_S3_ACCESS_KEY_ID.", "KS_S3_ACCESS_KEY_ID"),
+    ] = None
+    secret_access_key: Annotated[
+        str | None,
+        _secret("s3: its secret; better in KS_S3_SECRET_ACCESS_KEY.", "KS_S3_SECRET_ACCESS_KEY"),
+    ] = None
+
+
+class StorageSettings(Section, frozen=True):
+    bucket: Annotated[str, _doc("The bucket that holds everything, 3 to 63 characters.")] = (
+        "klarity"
+    )
+
+
+class QuerySettings(Section, frozen=True):
+    at_once: Annotated[_Count, _doc("Queries that run at once, each in a process of its own.")] = 4
+    each: Annotated[_Count, _doc("Queries of one caller that run at once.")] = 2
+    waiting: Annotated[
+        Annotated[int, msgspec.Meta(ge=0)],
+        _doc("Queries of one caller that wait for their turn; more are refused."),
+    ] = 32
+    patience: Annotated[_Count, _doc("Seconds that a query waits for its turn at most.")] = 30
+    seconds: Annotated[
+        _Count, _doc("Seconds that a query may take, until the last row is fetched.")
+    ] = 120
+    memory: Annotated[
+        Annotated[int, msgspec.Meta(ge=16 << 20)],
+        _doc(
+            "Bytes of memory that a query sorts, joins and groups in; its process gets twice that."
+        ),
+    ] = 512 << 20
+    spill: Annotated[
+        _Count, _doc("Bytes on the disk of the data directory that a query may use beside that.")
+    ] = 4 << 30
+    rows: Annotated[_Count, _doc("Rows of one answer at most.")] = 10_000_000
+
+
+class Settings(Section, frozen=True):
+    """What a server is started with."""
+
+    data: Path
+    """The data directory: not in the file, which may lie in it."""
+    server: ServerSettings = ServerSettings()
+    engine: EngineSettings = EngineSettings()
+    storage: StorageSettings = StorageSettings()
+    query: QuerySettings = QuerySettings()
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What a section of the file looks like."""
+
+    section: type[Section]
+    named: bool
+    """Whether it is a table of tables: ``[buckets.scratch]``."""
+
+
+def variables_of(section: type[Section]) -> dict[str, str]:
+    """The secrets of a section, with the names under which the environment may hold them."""
+    hints = get_type_hints(section, include_extras=True)
+    return {
+        field: note.extra["variable"]
+        for field, hint in hints.items()
+        for note in getattr(hint, "__metadata__", ())
+        if isinstance(note, msgspec.Meta) and note.extra
+    }
+
+
+def _shapes() -> dict[str, Shape]:
+    hints: dict[str, Any] = get_type_hints(Settings)
+    del hints["data"]
+    return {
+        name: Shape(get_args(hint)[1], named=True)
+        if get_origin(hint) is dict
+        else Shape(hint, named=False)
+        for name, hint in hints.items()
+    }
+
+
+SECTIONS: Final = _shapes()
+"""Every section that the file may have, by name."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One line of the table."""
+
+    key: str
+    """``engine.kind``, or ``buckets.<name>.strategy``."""
+    default: Any
+    text: str
+
+
+def table() -> list[Setting]:
+    """Every setting with its default and what it means, in order.
+
+    >>> table()[0].key
+    'server.host'
+    """
+    return [
+        Setting(
+            f"{name}.<name>.{field.name}" if shape.named else f"{name}.{field.name}",
+            None if field.required else field.default,
+            hints[field.name].__metadata__[-1].description,
+        )
+        for name, shape in SECTIONS.items()
+        for hints in [get_type_hints(shape.section, include_extras=True)]
+        for field in msgspec.structs.fields(shape.section)
+    ]
