@@ -8,6 +8,7 @@ from pathlib import Path
 
 from obstore.store import LocalStore, ObjectStore
 
+from klarity_storage.client.local_uploads import DirectoryUploads
 from klarity_storage.errors import (
     ConfigurationError,
     InvalidInputError,
@@ -141,6 +142,7 @@ class LocalBackend:
             grace=timedelta(seconds=grace),
             dry_run=dry_run,
             history=self.history(name),
+            uploads=None if self._directory is None else DirectoryUploads(self._directory),
         )
 
     def lineage(self, name: Name, selector: str | None) -> Lineage:
