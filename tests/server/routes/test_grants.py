@@ -102,7 +102,7 @@ def test_one_sees_ones_own_grants_and_those_one_may_remove(control: Control) -> 
     assert beside in {g["id"] for g in control.admin.ok("GET", "/v1/grants")["items"]}
     assert control.admin.ok("GET", "/v1/grants?principal=user:nobody")["items"] == []
     bob.fails(404, "GET", "/v1/grants?space=none")
-    bob.fails(400, "GET", "/v1/grants?principal=group:x")
+    bob.fails(400, "GET", "/v1/grants?principal=team:x")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,8 @@ def test_one_sees_ones_own_grants_and_those_one_may_remove(control: Control) -> 
         ({"principal": "user:"}, "invalid_name"),
         ({"principal": "user:Bob"}, "invalid_name"),
         ({"principal": "user:nobody"}, "principal_not_found"),
+        ({"principal": "group:bob"}, "principal_not_found"),
+        ({"principal": "service:bob"}, "principal_not_found"),
         ({"role": "king"}, "invalid_input"),
         ({"pattern": ""}, "invalid_input"),
         ({"pattern": "*"}, "invalid_name"),

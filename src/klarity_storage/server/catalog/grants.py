@@ -15,7 +15,7 @@ from klarity_storage.protocol.grants import CreateGrant, Grant, GrantList, Role
 from klarity_storage.server.catalog.secret import new_id
 from klarity_storage.server.context import Context
 from klarity_storage.server.db import schema
-from klarity_storage.server.rights.actor import user_of
+from klarity_storage.server.rights.actor import Principal, PrincipalKind
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import permitted, require
@@ -34,7 +34,7 @@ def create_grant(context: Context, wanted: CreateGrant) -> Grant:
         ForbiddenError: the caller does not own all of it.
     """
     pattern = Pattern.parse(wanted.pattern)
-    user = user_of(wanted.principal)
+    principal = Principal.parse(wanted.principal)
     expires_at = _future(wanted.expires_at)
     require(context, Action.OWN, pattern, about=f"{wanted.role} for {wanted.principal}")
     row = new_grant(
@@ -42,8 +42,7 @@ def create_grant(context: Context, wanted: CreateGrant) -> Grant:
     )
     try:
         with context.services.database.write() as connection:
-            if user is not None:
-                _check_user(connection, user)
+            _check_exists(connection, principal)
             _remove_expired(connection, row)
             connection.execute(insert(schema.grants).values(row))
     except IntegrityError:
@@ -64,7 +63,7 @@ def list_grants(
     """
     query = select(schema.grants).order_by(_GRANTS.created_at, _GRANTS.id)
     if principal is not None:
-        user_of(principal)
+        Principal.parse(principal)
         query = query.where(_GRANTS.principal == principal)
     if space is not None:
         require(context, Action.LIST, Pattern(check_name(space, "space")))
@@ -126,10 +125,14 @@ def _future(moment: datetime | None) -> datetime | None:
     return moment
 
 
-def _check_user(connection: Connection, user: str) -> None:
-    query = select(exists().where(schema.users.c.name == user))
-    if not connection.execute(query).scalar_one():
-        raise absent(Account(user))
+def _check_exists(connection: Connection, principal: Principal) -> None:
+    """Nobody gives anything to a typing error."""
+    if principal.kind is None:
+        return
+    query = select(exists().where(schema.users.c.name == principal.name))
+    known = principal.kind is PrincipalKind.USER and connection.execute(query).scalar_one()
+    if not known:
+        raise absent(Account(principal.name))
 
 
 def _remove_expired(connection: Connection, row: dict[str, Any]) -> None:

@@ -3,15 +3,91 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple, Self
 
-from klarity_storage.errors import InvalidNameError
+from klarity_storage.errors import InvalidInputError, InvalidNameError
 from klarity_storage.layout import check_name
+from klarity_storage.protocol.grants import Role
+from klarity_storage.server.rights.patterns import Pattern
 
 ANYONE: Final = "anyone"
 """The principal that every caller is."""
 
-_USER: Final = "user:"
+
+class PrincipalKind(StrEnum):
+    """What stands before the colon of a principal."""
+
+    USER = "user"
+    """A person."""
+    SERVICE = "service"
+    """A machine account."""
+    GROUP = "group"
+    """Users and services together."""
+
+
+class Principal(NamedTuple):
+    """Whom a grant can be for.
+
+    >>> str(Principal.parse("group:annotators"))
+    'group:annotators'
+    >>> Principal.parse("anyone").kind is None
+    True
+    """
+
+    kind: PrincipalKind | None
+    """None for ``anyone``."""
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``user:alice``, ``service:trainer``, ``group:annotators`` or ``anyone``.
+
+        Raises:
+            InvalidNameError: it is none of these.
+        """
+        if text == ANYONE:
+            return cls(None, ANYONE)
+        kind, _, name = text.partition(":")
+        if kind not in set(PrincipalKind):
+            raise InvalidNameError(
+                f"{text!r} is not a principal.",
+                hint="Write user:<name>, group:<name>, service:<name>, or anyone.",
+            )
+        return cls(PrincipalKind(kind), check_name(name, kind))
+
+    def __str__(self) -> str:
+        return self.name if self.kind is None else f"{self.kind}:{self.name}"
+
+
+class Ceiling(NamedTuple):
+    """What a narrowed token may do at most: this role, on what the pattern reaches.
+
+    >>> str(Ceiling.parse("reader:vision/datasets"))
+    'reader:vision/datasets'
+    """
+
+    role: Role
+    pattern: Pattern
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``role:space[/kind[/name-glob]]``.
+
+        Raises:
+            InvalidInputError: it has another form.
+        """
+        role, _, pattern = text.partition(":")
+        if role not in set(Role):
+            raise InvalidInputError(
+                f"{text!r} is not a scope of a token.",
+                hint=f"Write ROLE:PATTERN, for example reader:vision/datasets. "
+                f"The roles are {', '.join(Role)}.",
+            )
+        return cls(Role(role), Pattern.parse(pattern))
+
+    def __str__(self) -> str:
+        return f"{self.role}:{self.pattern}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,40 +95,32 @@ class Actor:
     """An authenticated caller."""
 
     user: str
+    """The name of the account, a user's or a service's: no two have the same."""
     display_name: str
     administrator: bool
     token_id: str | None = None
+    service: bool = False
+    """Whether it is a machine account."""
+    groups: tuple[str, ...] = ()
+    """The groups that the account is in."""
+    scopes: tuple[Ceiling, ...] = ()
+    """What the token is narrowed to, in sum; with none it may whatever the account may."""
 
     @property
     def principal(self) -> str:
-        """``user:alice``."""
-        return principal_of(self.user)
+        """``user:alice``, or ``service:trainer``."""
+        return principal_of(self.user, service=self.service)
 
     @property
     def principals(self) -> tuple[str, ...]:
         """Every principal whose grants are the caller's."""
-        return (self.principal, ANYONE)
+        return (self.principal, *(f"group:{group}" for group in self.groups), ANYONE)
 
 
-def principal_of(user: str) -> str:
-    """The principal of a user.
+def principal_of(name: str, *, service: bool = False) -> str:
+    """The principal of an account.
 
-    >>> principal_of("alice")
-    'user:alice'
+    >>> principal_of("alice"), principal_of("trainer", service=True)
+    ('user:alice', 'service:trainer')
     """
-    return _USER + user
-
-
-def user_of(principal: str) -> str | None:
-    """The user of a principal, or None for ``anyone``.
-
-    Raises:
-        InvalidNameError: it is neither.
-    """
-    if principal == ANYONE:
-        return None
-    if not principal.startswith(_USER):
-        raise InvalidNameError(
-            f"{principal!r} is not a principal.", hint="Write user:<name>, or anyone."
-        )
-    return check_name(principal.removeprefix(_USER), "user")
+    return f"service:{name}" if service else f"user:{name}"

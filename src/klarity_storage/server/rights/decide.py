@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from klarity_storage.protocol.grants import Grant, Role
 from klarity_storage.server.rights.actor import Actor
@@ -40,6 +40,16 @@ class Decision:
     reason: str
     via: str | None = None
     """The id of the grant that allows it, ``administrator`` or ``self``."""
+    narrowed: bool = False
+    """Whether only the token stands in the way, which was made to do less than its account may."""
+
+
+class _Held(NamedTuple):
+    """A role on a pattern: what a grant gives, and what a token is narrowed to."""
+
+    role: Role
+    pattern: Pattern
+    id: str
 
 
 _RANK: Final = {Role.READER: 1, Role.WRITER: 2, Role.OWNER: 3}
@@ -52,6 +62,7 @@ ROLES: Final = {
 """The role that an action takes."""
 
 _HIDDEN: Final = Decision(allowed=False, visible=False, reason="no grant reaches it")
+_OWN: Final = Decision(allowed=True, visible=True, reason="it is the caller's own", via="self")
 
 
 def decide(
@@ -66,7 +77,18 @@ def decide(
         grants: any grants; those of others and those that have expired count for nothing.
         now: the time that expiry is read against.
     """
-    held = [g for g in grants if g.principal in actor.principals and is_live(g, now)]
+    held = [
+        _Held(grant.role, _pattern(grant.pattern), grant.id)
+        for grant in grants
+        if grant.principal in actor.principals and is_live(grant, now)
+    ]
+    decision = _by_grants(actor, action, target, held)
+    if not actor.scopes:
+        return decision
+    return _narrowed(decision, actor, _within_scopes(actor, action, target))
+
+
+def _by_grants(actor: Actor, action: Action, target: Target, held: Sequence[_Held]) -> Decision:
     match target:
         case GrantRecord(grant=None) | TokenRecord(user=None):
             return Decision(allowed=False, visible=False, reason="there is no such thing")
@@ -88,6 +110,32 @@ def decide(
     raise AssertionError(target)
 
 
+def _within_scopes(actor: Actor, action: Action, target: Target) -> Decision:
+    """What the token would allow if each of its scopes were a grant, and nothing else were."""
+    held = [_Held(role, pattern, "scope") for role, pattern in actor.scopes]
+    match target:
+        case TokenRecord(id=token_id):  # it may end itself, and knows of no other one
+            return _OWN if token_id == actor.token_id else _HIDDEN
+        case Account(user) if user == actor.user and action is Action.OWN:
+            # the tokens that it made would be good for more than it is, or outlive it
+            return Decision(allowed=False, visible=True, reason="it takes the user")
+        case _:
+            return _by_grants(replace(actor, administrator=False), action, target, held)
+
+
+def _narrowed(decision: Decision, actor: Actor, within: Decision) -> Decision:
+    """Allowed is what both allow; visible is what both may see."""
+    if within.allowed:
+        return decision
+    told = ", ".join(map(str, actor.scopes))
+    return Decision(
+        allowed=False,
+        visible=decision.visible and within.visible,
+        reason=f"the token is narrowed to {told}" if decision.allowed else decision.reason,
+        narrowed=decision.allowed,
+    )
+
+
 def is_live(grant: Grant, now: datetime) -> bool:
     """Whether a grant has not expired."""
     return grant.expires_at is None or grant.expires_at > now
@@ -102,12 +150,12 @@ def _on_server(action: Action) -> Decision:
 
 
 def _on_account(
-    actor: Actor, action: Action, target: Target, user: str, held: Sequence[Grant]
+    actor: Actor, action: Action, target: Target, user: str, held: Sequence[_Held]
 ) -> Decision:
     if user == actor.user:
-        return Decision(allowed=True, visible=True, reason="it is the caller's own", via="self")
+        return _OWN
     # whoever grants must be able to name whom to: a typing error would else grant to nobody, unseen
-    owner = next((g for g in held if g.role is Role.OWNER), None)
+    owner = next((h for h in held if h.role is Role.OWNER), None)
     if owner is None or isinstance(target, TokenRecord):
         return _HIDDEN
     if action in {Action.LIST, Action.READ}:
@@ -115,21 +163,21 @@ def _on_account(
     return Decision(allowed=False, visible=True, reason="it takes the user or an administrator")
 
 
-def _on_grant(actor: Actor, action: Action, grant: Grant, held: Sequence[Grant]) -> Decision:
+def _on_grant(actor: Actor, action: Action, grant: Grant, held: Sequence[_Held]) -> Decision:
     owned = _on_pattern(Action.OWN, _pattern(grant.pattern), held)
     if owned.allowed:
         return owned
     if grant.principal not in actor.principals:
         return _HIDDEN
     if action in {Action.LIST, Action.READ}:
-        return Decision(allowed=True, visible=True, reason="it is the caller's own", via="self")
+        return _OWN
     return replace(owned, visible=True)
 
 
-def _on_pattern(action: Action, target: Pattern, held: Sequence[Grant]) -> Decision:
-    inside = [g for g in held if _pattern(g.pattern).space == target.space]
-    covering = [g for g in inside if _pattern(g.pattern).covers(target)]
-    best = max(covering, key=lambda g: _RANK[g.role], default=None)
+def _on_pattern(action: Action, target: Pattern, held: Sequence[_Held]) -> Decision:
+    inside = [h for h in held if h.pattern.space == target.space]
+    covering = [h for h in inside if h.pattern.covers(target)]
+    best = max(covering, key=lambda h: _RANK[h.role], default=None)
     needed = ROLES[action]
     if best is not None and _RANK[best.role] >= _RANK[needed]:
         return Decision(allowed=True, visible=True, reason=f"granted as {best.role}", via=best.id)

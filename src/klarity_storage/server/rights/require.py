@@ -60,7 +60,7 @@ def require(context: Context, action: Action, target: T, *, about: str = "") -> 
         raise absent(target)
     raise ForbiddenError(
         f"{context.actor.principal} may not {_verb(action)} {_told(target)}: {decision.reason}.",
-        hint=_hint(context.actor, action, target),
+        hint=_hint(context.actor, action, target, decision),
     )
 
 
@@ -105,7 +105,9 @@ def _told(target: Target) -> str:
     return f"the {target}" if isinstance(target, Server) else str(target)
 
 
-def _hint(actor: Actor, action: Action, target: Target) -> str:
+def _hint(actor: Actor, action: Action, target: Target, decision: Decision) -> str:
+    if decision.narrowed:
+        return "Use a token of the same account that is not narrowed, or narrowed less."
     match target:
         case Pattern(name=None):
             return f"Ask for one name of {target}, or an owner of it for a grant on the whole."
