@@ -18,6 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from klarity_storage.server.http.authentication import context_of, know_the_caller
 from klarity_storage.server.http.documents import summarise
 from klarity_storage.server.http.failures import answer_failure
+from klarity_storage.server.http.remote import BehindProxies
 from klarity_storage.server.http.request_id import stamp
 from klarity_storage.server.routes import (
     credentials,
@@ -34,6 +35,8 @@ from klarity_storage.server.routes import (
     versions,
 )
 from klarity_storage.server.services import Services
+from klarity_storage.server.settings.check import read_networks
+from klarity_storage.server.settings.sections import ServerSettings
 
 MAX_BODY: Final = 1024 * 1024
 """The largest body of a request, in bytes: the API takes small JSON, never data."""
@@ -69,9 +72,13 @@ _TAGS = {
 }
 
 
-def create_app(services: Services) -> Litestar:
+def create_app(services: Services, server: ServerSettings | None = None) -> Litestar:
     """The application that answers by these services."""
-    return _application(State({"services": services}))
+    trusted = read_networks(server.trusted_proxies if server else ())
+    app = _application(State({"services": services}))
+    # around Litestar's own: also what no route takes comes from somewhere
+    app.asgi_handler = BehindProxies(app.asgi_handler, trusted)
+    return app
 
 
 def describe_app() -> Litestar:

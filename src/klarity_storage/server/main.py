@@ -74,7 +74,8 @@ def serve(settings: Settings, say: Say | None = None) -> None:
             say(f"  data    {settings.data.resolve()}")
             say(f"  engine  {settings.engine.kind} at {engine.credentials.endpoint}")
             first_token(services, lambda token: _say_token(say, address, token))
-            asyncio.run(_run(create_app(services), listener, address, settings.data, say))
+            app = create_app(services, settings.server)
+            asyncio.run(_run(app, listener, address, settings.data, say))
         finally:
             services.close()
 

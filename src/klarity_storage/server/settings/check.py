@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
 from klarity_storage.errors import ConfigurationError
 from klarity_storage.server.settings.sections import EngineSettings, variables_of
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -57,3 +61,23 @@ def check_bucket(bucket: str) -> None:
             f"storage.bucket = {bucket!r} cannot be the name of a bucket.",
             hint="Use 3 to 63 of a-z, 0-9, '.' and '-'.",
         )
+
+
+def read_networks(texts: Iterable[str]) -> list[Network]:
+    """The networks of ``server.trusted_proxies``.
+
+    Raises:
+        ConfigurationError: one is neither an address nor a network.
+
+    >>> [str(network) for network in read_networks(["10.0.0.0/8", "::1"])]
+    ['10.0.0.0/8', '::1/128']
+    """
+    networks: list[Network] = []
+    for text in texts:
+        try:
+            networks.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"server.trusted_proxies: {error}.", hint="Write 10.0.0.7 or 10.0.0.0/8."
+            ) from error
+    return networks

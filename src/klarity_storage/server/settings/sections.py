@@ -39,6 +39,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ServerSettings(Section, frozen=True):
     host: Annotated[str, _doc("The address that the control plane listens on.")] = "127.0.0.1"
     port: Annotated[_Port, _doc("Its port; 0 takes any free one.")] = 8420
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        _doc(
+            "Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+            "read; from all others they are ignored."
+        ),
+    ] = ()
 
 
 class EngineSettings(Section, frozen=True):
@@ -162,7 +169,7 @@ def table() -> list[Setting]:
     return [
         Setting(
             f"{name}.<name>.{field.name}" if shape.named else f"{name}.{field.name}",
-            None if field.required else field.default,
+            None if field.required or field.default == () else field.default,
             hints[field.name].__metadata__[-1].description,
         )
         for name, shape in SECTIONS.items()
