@@ -19,6 +19,7 @@ from obstore.store import MemoryStore, ObjectStore, S3Store
 from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.server.app import create_app
 from klarity_storage.server.bootstrap import first_token
+from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.engines.base import Engine
 from klarity_storage.server.services import Services, open_services
 from klarity_storage.versions.gc import Upload
@@ -146,10 +147,10 @@ def open_store(api: Api, scope: str, **more: object) -> S3Store:
 
 
 @contextmanager
-def running_control(data: Path, engine: Engine) -> Iterator[Control]:
-    """A control plane in a data directory, over an engine that runs already."""
+def running_control(data: Path, engine: Engine | list[Bucket]) -> Iterator[Control]:
+    """A control plane in a data directory, over an engine or buckets that are there already."""
     data.mkdir(exist_ok=True)
-    services = open_services(data, engine)
+    services = open_services(data, engine if isinstance(engine, list) else [Bucket("main", engine)])
     try:
         secret = first_token(services)
         with TestClient(create_app(services), raise_server_exceptions=False) as http:

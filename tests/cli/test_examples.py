@@ -17,6 +17,7 @@ ORDER = (
     "whoami",
     "space create",
     "space ls",
+    "space show",
     "user create",
     "user ls",
     "token create",

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from control_fixture import MemoryEngine
 from klarity_storage.errors import UnauthenticatedError
 from klarity_storage.server.bootstrap import first_token
+from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.catalog.tokens import authenticate
 from klarity_storage.server.db import schema
 from klarity_storage.server.services import Services, open_services
@@ -16,7 +17,7 @@ from klarity_storage.server.services import Services, open_services
 
 @pytest.fixture
 def services(tmp_path: Path, memory_engine: MemoryEngine) -> Iterator[Services]:
-    opened = open_services(tmp_path, memory_engine)
+    opened = open_services(tmp_path, [Bucket("main", memory_engine)])
     yield opened
     opened.close()
 

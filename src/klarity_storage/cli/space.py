@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from klarity_storage.cli import _format
@@ -9,8 +11,13 @@ from klarity_storage.cli._command import Group
 from klarity_storage.cli._output import Column
 from klarity_storage.cli._session import Session, pass_session
 
+if TYPE_CHECKING:
+    from klarity_storage.protocol.spaces import Space
+
 COLUMNS = (
     Column("key", whole=True),
+    Column("bucket"),
+    Column("strategy"),
     Column("created", lambda space: space.created_at, _format.moment),
     Column("by", lambda space: space.created_by),
     Column("description", loose=True),
@@ -19,7 +26,7 @@ COLUMNS = (
 
 @click.group("space", cls=Group)
 def command() -> None:
-    """Spaces, the units of ownership: create, ls."""
+    """Spaces, the units of ownership: create, ls, show."""
 
 
 @command.command(
@@ -28,10 +35,11 @@ def command() -> None:
 )
 @click.argument("key")
 @click.option("--description", "-d", default="", help="One sentence for those who browse.")
+@click.option("--bucket", help="Which of the server's buckets it lies in (main).")
 @pass_session
-def create(session: Session, key: str, description: str) -> None:
+def create(session: Session, key: str, description: str, bucket: str | None) -> None:
     """Create a space; you become its owner."""
-    space = session.connect().create_space(key, description)
+    space = session.connect().create_space(key, description, bucket)
     session.out.result(space, space.key, f"Created the space {space.key}.")
     session.out.hint(f"ks push {space.key}/datasets/NAME PATH")
 
@@ -41,6 +49,26 @@ def create(session: Session, key: str, description: str) -> None:
 def ls(session: Session) -> None:
     """List the spaces that you may see."""
     show_spaces(session)
+
+
+@command.command("show", examples=["ks space show vision"])
+@click.argument("key")
+@pass_session
+def show(session: Session, key: str) -> None:
+    """Show one space: which bucket it lies in, by which strategy."""
+    space = session.connect().get_space(key)
+    session.out.facts(space, _facts(space, exact=not session.out.terminal), line=space.key)
+
+
+def _facts(space: Space, *, exact: bool) -> dict[str, str]:
+    return {
+        "space": space.key,
+        "about": space.description,
+        "bucket": space.bucket,
+        "strategy": space.strategy,
+        "created": _format.moment(space.created_at, exact),
+        "by": space.created_by or "",
+    }
 
 
 def show_spaces(session: Session) -> None:

@@ -86,9 +86,23 @@ class Connection:
     def get_spaces(self) -> list[Space]:
         return self._backend.spaces()
 
-    def create_space(self, key: str, description: str = "") -> Space:
-        """Create a space; the caller becomes its owner."""
-        return self._backend.create_space(key, description)
+    def get_space(self, key: str) -> Space:
+        """One space.
+
+        Raises:
+            SpaceNotFoundError: there is none of that key, or the caller may not see it.
+        """
+        return self._backend.space(key)
+
+    def create_space(self, key: str, description: str = "", bucket: str | None = None) -> Space:
+        """Create a space; the caller becomes its owner.
+
+        Args:
+            key: the first segment of every key in it.
+            description: one sentence for those who browse.
+            bucket: which of the server's buckets it lies in; the main one without it.
+        """
+        return self._backend.create_space(key, description, bucket)
 
     def _pinned(self, reference: str) -> str:
         """A reference that means the same for ever; a table's, as it stands."""

@@ -14,7 +14,7 @@ from klarity_storage.errors import (
     InvalidInputError,
     SpaceNotFoundError,
 )
-from klarity_storage.layout import VERSIONED_KINDS, Kind, Name, space_prefix
+from klarity_storage.layout import VERSIONED_KINDS, Kind, Name, check_name, space_prefix
 from klarity_storage.protocol.credentials import Operation, S3Credentials
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
@@ -78,7 +78,13 @@ class LocalBackend:
     def spaces(self) -> list[Space]:
         return [Space(key=key) for key in list_spaces(self._store)]
 
-    def create_space(self, key: str, description: str) -> Space:
+    def space(self, key: str) -> Space:
+        self._require_space(check_name(key, "space"))
+        return Space(key=key)
+
+    def create_space(self, key: str, description: str, bucket: str | None = None) -> Space:
+        if bucket is not None:
+            raise InvalidInputError("Local mode has one bucket: the directory.", hint="Leave it.")
         if description:
             raise InvalidInputError(
                 "Local mode keeps no description of a space.", hint="Leave it out."

@@ -61,8 +61,11 @@ class RemoteBackend:
     def spaces(self) -> list[Space]:
         return self._http.get(quoted("spaces"), SpaceList).items
 
-    def create_space(self, key: str, description: str) -> Space:
-        body = CreateSpace(key=key, description=description)
+    def space(self, key: str) -> Space:
+        return self._http.get(quoted("spaces", key), Space)
+
+    def create_space(self, key: str, description: str, bucket: str | None = None) -> Space:
+        body = CreateSpace(key=key, description=description, bucket=bucket)
         return self._http.post(quoted("spaces"), body, Space)
 
     def names(self, space: str, kind: Kind, *, uncommitted: bool = False) -> list[Name]:

@@ -24,8 +24,8 @@ from granian.server.embed import Server
 from klarity_storage.errors import UnavailableError
 from klarity_storage.server.app import create_app
 from klarity_storage.server.bootstrap import first_token
+from klarity_storage.server.buckets.open import open_buckets
 from klarity_storage.server.engines.keys import write_private
-from klarity_storage.server.engines.open import open_engine
 from klarity_storage.server.listen import BACKLOG, address_of, listen
 from klarity_storage.server.lock import locked_data
 from klarity_storage.server.services import open_services
@@ -65,14 +65,16 @@ def serve(settings: Settings, say: Say | None = None) -> None:
         _terminable(),
         locked_data(settings.data),
         listen(settings.server) as listener,
-        open_engine(settings) as engine,
+        open_buckets(settings) as buckets,
     ):
         address = address_of(listener)
-        services = open_services(settings.data, engine, settings.query)
+        services = open_services(settings.data, buckets, settings.query)
         try:
             say(f"Klarity Storage at {address}")
             say(f"  data    {settings.data.resolve()}")
-            say(f"  engine  {settings.engine.kind} at {engine.credentials.endpoint}")
+            say(f"  engine  {settings.engine.kind} at {buckets[0].engine.credentials.endpoint}")
+            for bucket in buckets[1:]:
+                say(f"  bucket  {bucket.name}: {bucket.strategy}, engine {bucket.engine_name}")
             first_token(services, lambda token: _say_token(say, address, token))
             app = create_app(services, settings.server)
             asyncio.run(_run(app, listener, address, settings.data, say))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from klarity_storage.server.audit.files import AuditFiles
 from klarity_storage.server.audit.sink import AuditSink
+from klarity_storage.server.buckets.bucket import Bucket
+from klarity_storage.server.buckets.buckets import Buckets, open_known
 from klarity_storage.server.catalog.histories import Histories
 from klarity_storage.server.credentials.reading import ReadingKeys
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
-from klarity_storage.server.engines.base import Engine
 from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.settings.sections import QuerySettings
 
@@ -20,7 +22,7 @@ from klarity_storage.server.settings.sections import QuerySettings
 class Services:
     """What every verb of the control plane works with; one for the life of a server."""
 
-    engine: Engine
+    buckets: Buckets
     database: Database
     audit: AuditSink
     reading: ReadingKeys
@@ -34,18 +36,32 @@ class Services:
         self.database.close()
 
 
-def open_services(data: Path, engine: Engine, query: QuerySettings | None = None) -> Services:
+def open_services(
+    data: Path, buckets: Iterable[Bucket], query: QuerySettings | None = None
+) -> Services:
     """The services over a data directory: its database is made or migrated where needed.
 
+    Args:
+        data: the directory.
+        buckets: of engines that run, the main one first.
+        query: what queries may take.
+
     Raises:
-        ConfigurationError: a newer program has written the database.
+        ConfigurationError: a newer program has written the database, or a space lies in a bucket
+            that is not there or of another strategy now.
         StorageFullError: the disk is full or read-only.
         UnavailableError: the database is damaged or cannot be opened.
     """
+    database = open_database(data)
+    try:
+        known = open_known(database, buckets)
+    except BaseException:
+        database.close()
+        raise
     return Services(
-        engine,
-        open_database(data),
+        known,
+        database,
         AuditFiles(data / "audit"),
-        ReadingKeys(engine),
+        ReadingKeys(known),
         Queries(data / "queries", query or QuerySettings()),
     )

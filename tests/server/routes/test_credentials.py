@@ -16,7 +16,7 @@ def test_keys_reach_what_was_granted_and_nothing_beside(real: Control, space: st
     bob = real.user("bob")
     real.space(space)
     real.grant("user:bob", "reader", f"{space}/datasets/cats")
-    bucket = real.services.engine.store
+    bucket = real.services.buckets.main.engine.store
     bucket.put(f"{space}/datasets/cats/x", b"cats")
     bucket.put(f"{space}/datasets/cats2/x", b"cats2")
     store = open_store(bob, f"{space}/datasets/cats", duration=900)
@@ -81,7 +81,7 @@ def test_a_grant_on_a_table_reaches_its_rows_binaries(real: Control, space: str)
     real.space(space)
     real.grant("user:bob", "reader", f"{space}/tables/runs")
     key = f"{space}/raw_binary/runs/812/scan.dcm"
-    real.services.engine.store.put(key, b"scan")
+    real.services.buckets.main.engine.store.put(key, b"scan")
     assert bytes(open_store(bob, f"{space}/tables/runs").get(key).bytes()) == b"scan"
 
 

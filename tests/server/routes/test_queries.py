@@ -26,7 +26,7 @@ RUNS = pa.table(
 
 def put(control: Control, space: str, table: str, rows: Any, **options: Any) -> None:
     name = Name(space, Kind.TABLES, table)
-    keys = control.services.engine.credentials
+    keys = control.services.buckets.main.engine.credentials
     location = TableLocation(name, f"s3://{keys.bucket}/{name}", keys)
     push_table(lambda: location, rows, by="user:admin", **options)
 
@@ -229,8 +229,8 @@ def test_a_table_cannot_show_what_lies_in_another(runs: Control, space: str) -> 
     """Whoever may write a log may write any path into it."""
     put(runs, space, "secrets", RUNS)
     put(runs, space, "mine", RUNS)
-    store = runs.services.engine.store
-    keys = runs.services.engine.credentials
+    store = runs.services.buckets.main.engine.store
+    keys = runs.services.buckets.main.engine.credentials
     [secret] = [
         entry["path"]
         for page in store.list(f"{space}/tables/secrets/")

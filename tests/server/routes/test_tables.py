@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real
 
 def make_table(control: Control, space: str, table: str) -> None:
     name = Name(space, Kind.TABLES, table)
-    keys = control.services.engine.credentials
+    keys = control.services.buckets.main.engine.credentials
     rows = pa.table({"id": [1, 2, 3], "score": [0.5, 0.25, 1.0]})
     location = TableLocation(name, f"s3://{keys.bucket}/{name}", keys)
     push_table(lambda: location, rows, by="user:admin")

@@ -32,8 +32,9 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     about = f"{request.operation} {request.scope} for {request.duration} s"
     require(context, _ACTIONS[request.operation], Pattern.of_scope(request.scope), about=about)
     services = context.services
+    engine = services.buckets.of(request.scope.partition("/")[0]).engine
 
     def has_version(name: Name, version: str) -> bool:
-        return version in services.histories.read(services.engine.store, name).closed
+        return version in services.histories.read(engine.store, name).closed
 
-    return issue(services.engine, has_version, request, context.actor.principal)
+    return issue(engine, has_version, request, context.actor.principal)

@@ -27,7 +27,7 @@ def delete_version(
     require(context, Action.OWN, Pattern.of(name), about=f"delete version {selector}")
     services = context.services
     delete.delete_version(
-        services.engine.store,
+        services.buckets.of(name.space).store,
         name,
         selector,
         by=context.actor.principal,
@@ -47,14 +47,15 @@ def collect_garbage(context: Context, name: Name, wanted: CollectGarbage) -> Gar
     told = "list garbage" if wanted.dry_run else "delete garbage"
     require(context, Action.OWN, Pattern.of(name), about=f"{told} older than {wanted.grace} s")
     services = context.services
+    engine = services.buckets.of(name.space).engine
     return gc.collect_garbage(
-        services.engine.store,
+        engine.store,
         name,
         by=context.actor.principal,
         grace=timedelta(seconds=wanted.grace),
         dry_run=wanted.dry_run,
         history=services.histories.known(name),
-        uploads=services.engine.uploads,
+        uploads=engine.uploads,
     )
 
 
@@ -68,4 +69,4 @@ def find_place(context: Context, name: Name, version: str) -> UploadPlace:
     check_hash(version)
     require(context, Action.WRITE, Pattern.of(name), about=f"place of version {version}")
     services = context.services
-    return services.histories.read(services.engine.store, name).place(version)
+    return services.histories.read(services.buckets.of(name.space).store, name).place(version)

@@ -33,7 +33,7 @@ def get_lineage(context: Context, name: Name, selector: str) -> Lineage:
     services = context.services
 
     def read(name: Name) -> History:
-        return services.histories.read(services.engine.store, name)
+        return services.histories.read(services.buckets.of(name.space).store, name)
 
     with ThreadPoolExecutor(_READERS, "ks-lineage") as pool:
         return trace_lineage(info, pool.map(read, _readable(context)))
@@ -44,8 +44,8 @@ def _readable(context: Context) -> Iterator[Name]:
     may = permitted(context)
     with context.services.database.read() as connection:
         spaces = list(connection.execute(select(schema.spaces.c.key)).scalars())
-    store = context.services.engine.store
     for space in spaces:
+        store = context.services.buckets.of(space).store
         for kind in VERSIONED_KINDS:
             found = names.list_names(store, space, kind)
             yield from (name for name in found if may(Pattern.of(name)))

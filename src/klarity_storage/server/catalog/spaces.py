@@ -27,17 +27,22 @@ def create_space(context: Context, wanted: CreateSpace) -> Space:
 
     Raises:
         AlreadyExistsError: there is one of that key.
+        InvalidInputError: the server has no such bucket.
         ForbiddenError: the caller is no administrator.
     """
     check_name(wanted.key, "space")
     check_text(wanted.description, "description")
     require(context, Action.OWN, Server(), about=f"space {wanted.key}")
+    buckets = context.services.buckets
+    bucket = buckets.main if wanted.bucket is None else buckets.named(wanted.bucket)
     by = context.actor.principal
     row = {
         "key": wanted.key,
         "description": wanted.description,
         "created_at": datetime.now(UTC),
         "created_by": by,
+        "bucket": bucket.name,
+        "strategy": bucket.strategy.value,
     }
     try:
         with context.services.database.write() as connection:

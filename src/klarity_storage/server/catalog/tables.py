@@ -21,7 +21,7 @@ def list_tables(context: Context, space: str) -> TableList:
     Pattern.of_scope(space)
     require(context, Action.LIST, Pattern(space, Kind.TABLES))
     may = permitted(context)
-    found = names.list_tables(context.services.engine.store, space)
+    found = names.list_tables(context.services.buckets.of(space).store, space)
     return TableList(
         items=[
             TableName(space=name.space, name=name.name) for name in found if may(Pattern.of(name))
@@ -36,5 +36,5 @@ def get_table(context: Context, name: Name) -> TableInfo:
         TableNotFoundError: there is no such table, or the caller may not see it.
     """
     require(context, Action.READ, Pattern.of(name))
-    keys = context.services.engine.credentials
+    keys = context.services.buckets.of(name.space).engine.credentials
     return describe.describe_table(TableLocation(name, f"s3://{keys.bucket}/{name}", keys))

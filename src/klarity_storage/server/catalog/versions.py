@@ -31,7 +31,8 @@ def list_names(context: Context, space: str, kind: Kind, *, uncommitted: bool = 
     Pattern.of_scope(f"{space}/{kind}")
     require(context, Action.LIST, Pattern(space, kind))
     may = permitted(context)
-    found = names.list_names(context.services.engine.store, space, kind, uncommitted=uncommitted)
+    store = context.services.buckets.of(space).store
+    found = names.list_names(store, space, kind, uncommitted=uncommitted)
     return NameList(
         items=[
             NameInfo(space=name.space, kind=name.kind, name=name.name)
@@ -70,12 +71,13 @@ def commit_version(context: Context, name: Name, request: CommitRequest) -> Vers
     """
     require(context, Action.WRITE, Pattern.of(name), about=f"version {check_hash(request.version)}")
     services = context.services
+    engine = services.buckets.of(name.space).engine
     return commit.commit_version(
-        services.engine.store,
+        engine.store,
         name,
         request,
         by=context.actor.principal,
-        stable_etags=services.engine.stable_etags,
+        stable_etags=engine.stable_etags,
         history=services.histories.known(name),
     )
 
@@ -101,7 +103,7 @@ def set_tag(context: Context, name: Name, label: str, wanted: SetTag) -> TagInfo
     require(context, Action.WRITE, Pattern.of(name), about=f"tag {label} to {wanted.version}")
     services = context.services
     return tag.set_tag(
-        services.engine.store,
+        services.buckets.of(name.space).store,
         name,
         label,
         wanted.version,
@@ -121,7 +123,7 @@ def remove_tag(context: Context, name: Name, label: str) -> None:
     require(context, Action.WRITE, Pattern.of(name), about=f"tag {label}")
     services = context.services
     tag.remove_tag(
-        services.engine.store,
+        services.buckets.of(name.space).store,
         name,
         label,
         by=context.actor.principal,
@@ -131,7 +133,8 @@ def remove_tag(context: Context, name: Name, label: str) -> None:
 
 def _history(context: Context, name: Name) -> History:
     pattern = require(context, Action.READ, Pattern.of(name))
-    history = context.services.histories.read(context.services.engine.store, name)
+    services = context.services
+    history = services.histories.read(services.buckets.of(name.space).store, name)
     if not history.commits:
         raise absent(pattern)
     return history

@@ -33,6 +33,9 @@ spaces = Table(
     Column("description", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(256), nullable=False),
+    Column("bucket", String(64), nullable=False, server_default="main"),
+    # what it was made as: a bucket whose strategy was changed must not take its spaces along
+    Column("strategy", String(16), nullable=False, server_default="reference"),
 )
 
 users = Table(

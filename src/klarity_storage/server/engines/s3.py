@@ -13,8 +13,6 @@ from klarity_storage.server.settings.sections import EngineSettings
 class S3Engine(Access):
     """A bucket of an S3 with STS and atomic conditional PUT, tried before it is used."""
 
-    stable_etags = True
-
     @classmethod
     def connect(cls, settings: EngineSettings, bucket: str) -> Self:
         """Open the bucket and try that the engine has what Klarity Storage stands on.

@@ -106,6 +106,19 @@ class SeaweedEngine:
             return f"The embedded engine {trouble} and is being started again; see {self._log}."
         return self._access.check()
 
+    def beside(self, bucket: str) -> Access:
+        """The way in to another bucket, which is made when it is not there.
+
+        Raises:
+            UnavailableError: the engine cannot make it now.
+        """
+        access = self.access.beside(bucket)
+        if not access.make_bucket():
+            raise UnavailableError(
+                f"The embedded engine cannot make the bucket {bucket!r}.", hint=f"See {self._log}."
+            )
+        return access
+
     def start(self) -> None:
         """Start the engine and wait until it answers a signed request and has the bucket.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import boto3
 import msgspec
@@ -34,6 +34,9 @@ class Access:
         sts_endpoint: where STS answers, when that is not where S3 does.
         public_endpoint: where others reach S3, when that is not where the server does.
     """
+
+    stable_etags: ClassVar[bool] = True
+    """S3 promises it of objects that are written once."""
 
     def __init__(
         self,
@@ -118,6 +121,15 @@ class Access:
         except BotoCoreError:
             return unreachable(endpoint)
         return None
+
+    def beside(self, bucket: str) -> Access:
+        """The way in to another bucket of the same engine, with the same keys."""
+        return Access(
+            msgspec.structs.replace(self.credentials, bucket=bucket),
+            role_arn=self._role_arn,
+            sts_endpoint=self._sts_endpoint,
+            public_endpoint=self._public_endpoint,
+        )
 
     def make_bucket(self) -> bool:
         """Make the bucket unless it is there; False when the engine cannot do it now."""

@@ -11,46 +11,124 @@ from urllib.parse import urlsplit
 import msgspec
 
 from klarity_storage.errors import ConfigurationError
-from klarity_storage.server.settings.sections import EngineSettings, variables_of
+from klarity_storage.protocol.spaces import Strategy
+from klarity_storage.server.settings.sections import (
+    MAIN,
+    BucketSettings,
+    EngineSettings,
+    Settings,
+    variables_of,
+)
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_TABLE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-def check_engine(engine: EngineSettings) -> None:
+def check_settings(settings: Settings) -> None:
+    """Refuse what cannot work.
+
+    Raises:
+        ConfigurationError: it names the setting.
+    """
+    check_engine("engine", settings.engine)
+    check_bucket("storage.bucket", settings.storage.bucket)
+    read_networks(settings.server.trusted_proxies)
+    places = {(MAIN, settings.storage.bucket): "storage.bucket"}
+    for name, engine in settings.engines.items():
+        _check_table("engines", name)
+        check_engine(f"engines.{name}", engine)
+    for name, bucket in settings.buckets.items():
+        _check_table("buckets", name)
+        _check_strategy(f"buckets.{name}", bucket)
+        if bucket.engine not in {MAIN, *settings.engines}:
+            raise ConfigurationError(
+                f"buckets.{name}.engine is {bucket.engine!r}, and there is no such engine.",
+                hint=f"Add [engines.{bucket.engine}], or take {MAIN}, which is [engine].",
+            )
+        place = (bucket.engine, bucket.bucket or name)
+        check_bucket(f"buckets.{name}.bucket", place[1])
+        if place in places:
+            raise ConfigurationError(
+                f"buckets.{name} and {places[place]} are one bucket of one engine.",
+                hint=f"Set buckets.{name}.bucket to another name.",
+            )
+        places[place] = f"buckets.{name}"
+    if idle := sorted(settings.engines.keys() - {engine for engine, _ in places}):
+        raise ConfigurationError(
+            f"No bucket lies on the engine {idle[0]}.",
+            hint=f'Add [buckets.<name>] with engine = "{idle[0]}", or remove [engines.{idle[0]}].',
+        )
+
+
+def _check_table(section: str, name: str) -> None:
+    if not _TABLE.fullmatch(name):
+        raise ConfigurationError(
+            f"[{section}.{name}] cannot be called so.", hint="Use 1 to 64 of a-z, 0-9 and '-'."
+        )
+    if name == MAIN:
+        own = "[engine]" if section == "engines" else "[storage]"
+        raise ConfigurationError(
+            f"[{section}.{MAIN}] cannot be set: that is what {own} describes.",
+            hint="Choose another name.",
+        )
+
+
+def _check_strategy(key: str, bucket: BucketSettings) -> None:
+    scratch, web = bucket.strategy is Strategy.SCRATCH, bucket.strategy is Strategy.WEB
+    if scratch and bucket.days is None:
+        raise ConfigurationError(
+            f"{key} is a scratch bucket without an end.",
+            hint=f"Set {key}.days: how long after it was written something expires.",
+        )
+    for field, fits, strategy in (("days", scratch, "scratch"), ("public", web, "web")):
+        if getattr(bucket, field) is not None and not fits:
+            raise ConfigurationError(
+                f"{key}.{field} has a meaning only with strategy = {strategy!r}.",
+                hint="Change the strategy, or remove the setting.",
+            )
+
+
+def check_engine(section: str, engine: EngineSettings) -> None:
     """Refuse settings of one kind of engine that are given to another, and any that miss.
 
     Raises:
         ConfigurationError: it names them.
     """
-    secrets = variables_of(EngineSettings)
+    name = section.rpartition(".")[2].upper().replace("-", "_")
+    secrets = {
+        field: variable.replace("{NAME}", name)
+        for field, variable in variables_of(type(engine)).items()
+    }
     given = {
         field.name
-        for field in msgspec.structs.fields(EngineSettings)
+        for field in msgspec.structs.fields(type(engine))
         if getattr(engine, field.name) != field.default
     }
     other = {"port"} if engine.kind == "s3" else {"endpoint", "sts_endpoint", "region", "role_arn"}
     if extra := sorted(other & given):
         kind = "seaweed" if engine.kind == "s3" else "s3"
         raise ConfigurationError(
-            f"engine.{extra[0]} has a meaning only with engine.kind = {kind!r}.",
+            f"{section}.{extra[0]} has a meaning only with {section}.kind = {kind!r}.",
             hint=f"Add --engine {kind}, or remove the setting.",
         )
     if engine.kind == "s3" and (missing := sorted({"endpoint", "role_arn", *secrets} - given)):
-        keys = " and ".join(f"engine.{name}" for name in missing)
+        keys = " and ".join(f"{section}.{field}" for field in missing)
         variables = " and ".join(secrets.values())
         raise ConfigurationError(
             f"An S3 that stands already needs {keys}.",
             hint=f"Set them in klarity.toml; the keys may also stand in {variables}.",
         )
-    for name in ("endpoint", "sts_endpoint", "public_endpoint"):
-        url = urlsplit(getattr(engine, name) or "http://none")
+    for field in ("endpoint", "sts_endpoint", "public_endpoint"):
+        url = urlsplit(getattr(engine, field) or "http://none")
         if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ConfigurationError(f"engine.{name} is not a URL such as https://s3.example.org.")
+            raise ConfigurationError(
+                f"{section}.{field} is not a URL such as https://s3.example.org."
+            )
 
 
-def check_bucket(bucket: str) -> None:
+def check_bucket(key: str, bucket: str) -> None:
     """Refuse what S3 would.
 
     Raises:
@@ -58,7 +136,7 @@ def check_bucket(bucket: str) -> None:
     """
     if not _BUCKET.fullmatch(bucket):
         raise ConfigurationError(
-            f"storage.bucket = {bucket!r} cannot be the name of a bucket.",
+            f"{key} = {bucket!r} cannot be the name of a bucket.",
             hint="Use 3 to 63 of a-z, 0-9, '.' and '-'.",
         )
 

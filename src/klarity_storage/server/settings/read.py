@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from klarity_storage.errors import ConfigurationError
-from klarity_storage.server.settings.check import check_bucket, check_engine, read_networks
+from klarity_storage.server.settings.check import check_settings
 from klarity_storage.server.settings.sections import (
     SECTIONS,
     Section,
@@ -63,9 +63,7 @@ def read_settings(
         for name, shape in SECTIONS.items()
     }
     settings = Settings(data=data, **sections)  # type: ignore[arg-type]  # each by its own name
-    check_engine(settings.engine)
-    check_bucket(settings.storage.bucket)
-    read_networks(settings.server.trusted_proxies)
+    check_settings(settings)
     return settings
 
 

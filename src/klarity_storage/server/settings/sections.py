@@ -7,6 +7,11 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 import msgspec
 
+from klarity_storage.protocol.spaces import Strategy
+
+MAIN: Final = "main"
+"""The engine of [engine], and the bucket of [storage]: where everything lies unless told."""
+
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -77,6 +82,41 @@ class EngineSettings(Section, frozen=True):
     ] = None
 
 
+class NamedEngineSettings(EngineSettings, frozen=True):
+    """Another engine than the main one; only the main one may be embedded."""
+
+    kind: Annotated[Literal["s3"], _doc("Only s3: the embedded one is always [engine].")] = "s3"
+    access_key_id: Annotated[
+        str | None,
+        _secret(
+            "The server's own key; better in KS_S3_<NAME>_ACCESS_KEY_ID.",
+            "KS_S3_{NAME}_ACCESS_KEY_ID",
+        ),
+    ] = None
+    secret_access_key: Annotated[
+        str | None,
+        _secret(
+            "Its secret; better in KS_S3_<NAME>_SECRET_ACCESS_KEY.",
+            "KS_S3_{NAME}_SECRET_ACCESS_KEY",
+        ),
+    ] = None
+
+
+class BucketSettings(Section, frozen=True):
+    strategy: Annotated[
+        Strategy,
+        _doc("reference: history stays. scratch: it expires. web: anyone reads it."),
+    ] = Strategy.REFERENCE
+    engine: Annotated[str, _doc("Which engine it lies on: main is [engine].")] = MAIN
+    bucket: Annotated[str | None, _doc("Its name there; the name of the table without it.")] = None
+    days: Annotated[
+        _Count | None, _doc("scratch: how long after it was written something expires.")
+    ] = None
+    public: Annotated[
+        bool | None, _doc("web: whether anyone reads it, without a token too; true without it.")
+    ] = None
+
+
 class StorageSettings(Section, frozen=True):
     bucket: Annotated[str, _doc("The bucket that holds everything, 3 to 63 characters.")] = (
         "klarity"
@@ -115,6 +155,8 @@ class Settings(Section, frozen=True):
     engine: EngineSettings = EngineSettings()
     storage: StorageSettings = StorageSettings()
     query: QuerySettings = QuerySettings()
+    engines: dict[str, NamedEngineSettings] = {}
+    buckets: dict[str, BucketSettings] = {}
 
 
 class Shape(msgspec.Struct, frozen=True):
