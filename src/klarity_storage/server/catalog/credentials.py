@@ -36,4 +36,6 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     def has_version(name: Name, version: str) -> bool:
         return version in services.histories.read(services.engine.store, name).closed
 
-    return issue(services.engine, has_version, request, context.actor.principal)
+    keys = issue(services.engine, has_version, request, context.actor.principal)
+    services.metrics.issued(request.operation)
+    return keys

@@ -70,7 +70,7 @@ def commit_version(context: Context, name: Name, request: CommitRequest) -> Vers
     """
     require(context, Action.WRITE, Pattern.of(name), about=f"version {check_hash(request.version)}")
     services = context.services
-    return commit.commit_version(
+    info = commit.commit_version(
         services.engine.store,
         name,
         request,
@@ -78,6 +78,8 @@ def commit_version(context: Context, name: Name, request: CommitRequest) -> Vers
         stable_etags=services.engine.stable_etags,
         history=services.histories.known(name),
     )
+    services.metrics.committed(name.kind)
+    return info
 
 
 def list_tags(context: Context, name: Name) -> TagList:

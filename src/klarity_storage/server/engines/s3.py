@@ -14,6 +14,7 @@ class S3Engine(Access):
     """A bucket of an S3 with STS and atomic conditional PUT, tried before it is used."""
 
     stable_etags = True
+    restarts = 0
 
     @classmethod
     def connect(cls, settings: EngineSettings, bucket: str) -> Self:
