@@ -42,6 +42,7 @@ class MemoryEngine:
     """Enough of an engine for what never reaches S3."""
 
     stable_etags = True
+    restarts = 0
 
     def __init__(self) -> None:
         self.store: ObjectStore = MemoryStore()

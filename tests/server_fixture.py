@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ from uuid import uuid4
 import pytest
 
 import klarity_storage as ks
+
+READY = re.compile(r'^ready$|"message": "ready"', re.MULTILINE)
+TOKEN = re.compile(r"ks_[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,15 @@ def start_server(data: Path, *options: str) -> tuple[subprocess.Popen[bytes], st
     with log.open("wb") as stream:
         process = subprocess.Popen([*command, "--port", "0", *options], stderr=stream)
     deadline = time.monotonic() + 60
-    while "\nready" not in log.read_text():
+    while not READY.search(log.read_text()):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             process.wait()
             raise AssertionError(f"The server did not start:\n{log.read_text()}")
         time.sleep(0.02)
     address: str = json.loads((data / "server.json").read_text())["address"]
-    token = next((word for word in log.read_text().split() if word.startswith("ks_")), "")
-    return process, address, token
+    token = TOKEN.search(log.read_text())
+    return process, address, token[0] if token else ""
 
 
 @pytest.fixture(scope="session")

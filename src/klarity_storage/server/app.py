@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any, Final
 
 from litestar import Litestar, Request, Router
@@ -15,17 +16,20 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
+from klarity_storage.server.http.access import Observed
 from klarity_storage.server.http.authentication import context_of, know_the_caller
 from klarity_storage.server.http.documents import summarise
 from klarity_storage.server.http.failures import answer_failure
 from klarity_storage.server.http.remote import BehindProxies
 from klarity_storage.server.http.request_id import stamp
+from klarity_storage.server.metrics.states import States
 from klarity_storage.server.routes import (
     credentials,
     garbage,
     grants,
     health,
     identity,
+    metrics,
     queries,
     raw_binaries,
     spaces,
@@ -74,10 +78,11 @@ _TAGS = {
 
 def create_app(services: Services, server: ServerSettings | None = None) -> Litestar:
     """The application that answers by these services."""
+    services.metrics.watch(States(services))
     trusted = read_networks(server.trusted_proxies if server else ())
     app = _application(State({"services": services}))
-    # around Litestar's own: also what no route takes comes from somewhere
-    app.asgi_handler = BehindProxies(app.asgi_handler, trusted)
+    # around Litestar's own: also what no route takes comes from somewhere, and is noted
+    app.asgi_handler = BehindProxies(Observed(app.asgi_handler, services.metrics), trusted)
     return app
 
 
@@ -88,7 +93,7 @@ def describe_app() -> Litestar:
 
 def _application(state: State) -> Litestar:
     app = Litestar(
-        route_handlers=[*health.ROUTES, _guarded()],
+        route_handlers=[*health.ROUTES, _guarded("/", metrics), _guarded("/v1", *_NOUNS)],
         state=state,
         exception_handlers={Exception: answer_failure},
         before_send=[stamp],
@@ -114,11 +119,11 @@ async def _end_queries(app: Litestar) -> None:
         services.queries.close()
 
 
-def _guarded() -> Router:
-    """All that takes a token."""
+def _guarded(path: str, *nouns: ModuleType) -> Router:
+    """What takes a token."""
     return Router(
-        "/v1",
-        route_handlers=[handler for noun in _NOUNS for handler in noun.ROUTES],
+        path,
+        route_handlers=[handler for noun in nouns for handler in noun.ROUTES],
         guards=[know_the_caller],
         dependencies={"context": Provide(context_of, sync_to_thread=False)},
         security=[{"bearer": []}],

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,6 +26,8 @@ from klarity_storage.server.buckets.open import open_buckets
 from klarity_storage.server.engines.keys import write_private
 from klarity_storage.server.listen import BACKLOG, address_of, listen
 from klarity_storage.server.lock import locked_data
+from klarity_storage.server.logs.start import Say, start_logging
+from klarity_storage.server.metrics.listen import shown_metrics
 from klarity_storage.server.services import open_services
 from klarity_storage.server.settings.sections import Settings
 
@@ -35,8 +35,6 @@ STATE: Final = "server.json"
 READY_PATIENCE: Final = 30.0
 DRAIN_PATIENCE: Final = 10.0
 """Seconds that requests have to end after the server was asked to stop."""
-
-Say = Callable[[str], None]
 
 
 class ServerState(msgspec.Struct, frozen=True):
@@ -59,8 +57,8 @@ def serve(settings: Settings, say: Say | None = None) -> None:
         StorageFullError: the data directory's disk is full or read-only.
         UnavailableError: the engine does not start or answer.
     """
-    say = say or _say_on_stderr
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logged = start_logging(settings.log)
+    say = say or logged
     with (
         _terminable(),
         locked_data(settings.data),
@@ -77,7 +75,10 @@ def serve(settings: Settings, say: Say | None = None) -> None:
                 say(f"  bucket  {bucket.name}: {bucket.strategy}, engine {bucket.engine_name}")
             first_token(services, lambda token: _say_token(say, address, token))
             app = create_app(services, settings.server)
-            asyncio.run(_run(app, listener, address, settings.data, say))
+            with shown_metrics(settings.metrics, services.metrics) as figures:
+                if figures:
+                    say(f"  metrics {figures}")
+                asyncio.run(_run(app, listener, address, settings.data, say))
         finally:
             services.close()
 
@@ -165,7 +166,3 @@ def _say_token(say: Say, address: str, token: str) -> None:
     say(f"  {token}")
     say(f"Log in with it: ks login {address}")
     say("")
-
-
-def _say_on_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the start text

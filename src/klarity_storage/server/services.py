@@ -14,6 +14,7 @@ from klarity_storage.server.catalog.histories import Histories
 from klarity_storage.server.credentials.reading import ReadingKeys
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
+from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.settings.sections import QuerySettings
 
@@ -28,6 +29,7 @@ class Services:
     reading: ReadingKeys
     queries: Queries
     histories: Histories = field(default_factory=Histories)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def close(self) -> None:
         """Let go of files and processes; the engine belongs to whoever started it."""

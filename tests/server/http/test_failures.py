@@ -9,6 +9,7 @@ from sqlalchemy import Connection, event
 from control_fixture import Control, MemoryEngine
 from klarity_storage.protocol.problem import CONTENT_TYPE
 from klarity_storage.server.app import MAX_BODY
+from klarity_storage.server.logs.lines import TextLines
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,14 @@ def test_a_defect_of_ours_is_logged_with_its_id_and_not_shown(
         raise RuntimeError("the inside of the machine")
 
     monkeypatch.setattr(memory_engine, "check", fail)
+    caplog.handler.setFormatter(TextLines())
     with caplog.at_level(logging.ERROR, "klarity_storage"):
         answer = control.stranger("GET", "/readyz", headers={"X-Request-Id": "find-me-again"})
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (500, "internal")
     assert "inside" not in answer.text
     [record] = caplog.records
-    assert "find-me-again" in record.getMessage()
+    assert "[find-me-again]" in caplog.text
     assert record.exc_info is not None
     assert "the inside of the machine" in str(record.exc_info[1])
 

@@ -37,4 +37,6 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     def has_version(name: Name, version: str) -> bool:
         return version in services.histories.read(engine.store, name).closed
 
-    return issue(engine, has_version, request, context.actor.principal)
+    keys = issue(engine, has_version, request, context.actor.principal)
+    services.metrics.issued(request.operation)
+    return keys

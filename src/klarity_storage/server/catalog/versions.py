@@ -72,7 +72,7 @@ def commit_version(context: Context, name: Name, request: CommitRequest) -> Vers
     require(context, Action.WRITE, Pattern.of(name), about=f"version {check_hash(request.version)}")
     services = context.services
     engine = services.buckets.of(name.space).engine
-    return commit.commit_version(
+    info = commit.commit_version(
         engine.store,
         name,
         request,
@@ -80,6 +80,8 @@ def commit_version(context: Context, name: Name, request: CommitRequest) -> Vers
         stable_etags=engine.stable_etags,
         history=services.histories.known(name),
     )
+    services.metrics.committed(name.kind)
+    return info
 
 
 def list_tags(context: Context, name: Name) -> TagList:

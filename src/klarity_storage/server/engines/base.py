@@ -26,6 +26,10 @@ class Engine(Protocol):
         """Whether an object's ETag stays the same as long as its bytes do."""
 
     @property
+    def restarts(self) -> int:
+        """How often it died and was started again; never, where somebody else runs it."""
+
+    @property
     def uploads(self) -> Uploads:
         """The multipart uploads of the bucket that are not complete."""
 

@@ -85,6 +85,10 @@ class SeaweedEngine:
         return self.access.uploads
 
     @property
+    def restarts(self) -> int:
+        return self._supervisor.restarts if self._supervisor else 0
+
+    @property
     def folder(self) -> Path:
         """Where everything of the engine lies but its log."""
         return self._folder

@@ -37,6 +37,8 @@ class Access:
 
     stable_etags: ClassVar[bool] = True
     """S3 promises it of objects that are written once."""
+    restarts: ClassVar[int] = 0
+    """It is somebody else's to start."""
 
     def __init__(
         self,

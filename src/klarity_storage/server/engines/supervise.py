@@ -51,6 +51,7 @@ class Supervisor:
         self._spawning = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._deaths = 0
+        self._starts = 0
         self._end: str | None = None
 
     def start(self) -> None:
@@ -71,6 +72,11 @@ class Supervisor:
     def deaths(self) -> int:
         """How often it died without being asked to since it last ran for a minute."""
         return self._deaths
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again in all."""
+        return max(0, self._starts - 1)
 
     def stop(self, patience: float) -> None:
         """Terminate the child and wait; after ``patience`` seconds kill it."""
@@ -104,6 +110,7 @@ class Supervisor:
                 return "was stopped"
             try:
                 self._child = _spawn(self._command)
+                self._starts += 1
             except OSError as error:
                 return f"cannot be started ({error.strerror})"
         status = self._child.wait()

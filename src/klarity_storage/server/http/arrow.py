@@ -62,7 +62,7 @@ class ArrowResponse(ASGIResponse):
             except TimeoutError:
                 return  # nobody is there to be told
             except Exception:  # noqa: BLE001 - whoever reads the rows must know that some lack
-                _LOG.exception("request %s failed in mid-stream", request_id(scope))
+                _LOG.exception("A query failed in mid-stream.")
                 failure = InternalError("The server failed on this query.")
                 tail = broken_end(failure, request_id(scope))
         await send(_body(tail, more=False))

@@ -31,7 +31,7 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     ours = as_ours(request, error)
     number = request_id(request.scope)
     if ours.status >= 500:
-        _log(request, number, error, ours)
+        _log(request, error, ours)
     headers = dict(getattr(error, "headers", None) or {})
     if isinstance(ours, BusyError):
         headers["Retry-After"] = "1"
@@ -90,17 +90,14 @@ def _told(error: HTTPException) -> str:
     return f"The request cannot be read: {told.rstrip('.')}."
 
 
-def _log(
-    request: Request[Any, Any, Any], number: str, error: Exception, ours: StorageError
-) -> None:
+def _log(request: Request[Any, Any, Any], error: Exception, ours: StorageError) -> None:
     unexpected = not isinstance(error, StorageError) or isinstance(error, InternalError)
     _LOG.error(
-        "request %s: %s %s: %s",
-        number,
+        "%s %s: %s",
         request.method,
-        request.url.path,
+        request.scope.get("path_template"),
         ours.code,
         exc_info=error if unexpected else None,
     )
     if not unexpected:
-        _LOG.error("request %s: %s", number, error)
+        _LOG.error("%s", error)

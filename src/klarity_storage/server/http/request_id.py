@@ -10,12 +10,12 @@ from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.types import HTTPScope, Message, Scope
 
 HEADER: Final = "X-Request-Id"
-_SANE: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_SANE: Final = re.compile(r"(?!ks_)[A-Za-z0-9._-]{8,64}")
 _STATE: Final = "ks_request_id"
 
 
 def request_id(scope: Scope | HTTPScope) -> str:
-    """The id of a request: the caller's own where it is sane, else a random one."""
+    """The id of a request: the caller's own where it is sane and no token, else a random one."""
     state = scope["state"]
     if _STATE not in state:
         given = Headers.from_scope(scope).get(HEADER, "")

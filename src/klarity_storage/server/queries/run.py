@@ -93,7 +93,7 @@ class Queries:
         shutil.rmtree(folder, ignore_errors=True)
         self._folder = folder
         self.settings = settings
-        self._turns = Turns(settings)
+        self.turns = Turns(settings)
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         self._closed = False
@@ -121,7 +121,7 @@ class Queries:
         Raises:
             BusyError: there is no turn for it.
         """
-        await self._turns.take(caller)
+        await self.turns.take(caller)
         try:
             process = await self._begun(job)
             answer = Answer(process, locate, self.settings.seconds)
@@ -130,7 +130,7 @@ class Queries:
             finally:
                 await self._leave(process, answer)
         finally:
-            self._turns.give_back(caller)
+            self.turns.give_back(caller)
 
     async def _begun(self, job: Job) -> Process:
         """A process that has taken the job: one that was ended meanwhile takes none."""

@@ -19,6 +19,18 @@ class Turns:
         self._settings = settings
         self._running: Counter[str] = Counter()
         self._line: list[tuple[str, asyncio.Future[None]]] = []
+        self.taken = 0
+        """Turns that were given."""
+        self.refused = 0
+        """Queries that there was no turn for."""
+
+    @property
+    def running(self) -> int:
+        return self._running.total()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._line)
 
     async def take(self, caller: str) -> None:
         """Wait until a query of this caller may run; ``give_back`` when it has.
@@ -27,10 +39,11 @@ class Turns:
             BusyError: too many of the caller's wait already, or it waited too long.
         """
         if self._may(caller):
-            self._running[caller] += 1
+            self._begin(caller)
             return
         waiting = sum(1 for each, _ in self._line if each == caller)
         if waiting >= self._settings.waiting:
+            self.refused += 1
             raise BusyError(
                 f"{waiting} queries of {caller} wait for their turn already.",
                 hint="Wait for some of them, then ask again.",
@@ -46,6 +59,7 @@ class Turns:
             else:
                 self._line.remove((caller, turn))
             if isinstance(error, TimeoutError):
+                self.refused += 1
                 raise BusyError(
                     f"The server runs other queries: this one waited {self._settings.patience} s.",
                     hint="Ask again in a moment.",
@@ -59,8 +73,12 @@ class Turns:
         for each, turn in list(self._line):
             if not turn.done() and self._may(each):
                 self._line.remove((each, turn))
-                self._running[each] += 1
+                self._begin(each)
                 turn.set_result(None)
+
+    def _begin(self, caller: str) -> None:
+        self._running[caller] += 1
+        self.taken += 1
 
     def _may(self, caller: str) -> bool:
         return (

@@ -14,6 +14,7 @@ from klarity_storage.server.audit.sink import AuditEvent
 from klarity_storage.server.context import Context
 from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
+from klarity_storage.server.logs.lines import without_secrets
 from klarity_storage.server.rights.actor import Actor
 from klarity_storage.server.rights.decide import ROLES, Action, Decision, decide
 from klarity_storage.server.rights.held import grants_held
@@ -48,12 +49,13 @@ def require(context: Context, action: Action, target: T, *, about: str = "") -> 
             operation=context.operation,
             action=action,
             target=str(target),
-            about=about,
+            about=without_secrets(about),  # the text of a query holds whatever its author put in
             allowed=decision.allowed,
             via=decision.via,
             reason=decision.reason,
         )
     )
+    context.services.metrics.decided(context.operation, allowed=decision.allowed)
     if decision.allowed:
         return target
     if not decision.visible:

@@ -53,6 +53,24 @@ class ServerSettings(Section, frozen=True):
     ] = ()
 
 
+class LogSettings(Section, frozen=True):
+    format: Annotated[
+        Literal["text", "json"], _doc("text: for people. json: an object a line, for programs.")
+    ] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _doc("info: with a line for each request. warning: without."),
+    ] = "info"
+
+
+class MetricsSettings(Section, frozen=True):
+    port: Annotated[
+        _Port | None,
+        _doc("A port of its own on which /metrics takes no token; 0 takes any free one."),
+    ] = None
+    host: Annotated[str, _doc("The address that this port is on.")] = "127.0.0.1"
+
+
 class EngineSettings(Section, frozen=True):
     kind: Annotated[
         Literal["seaweed", "s3"],
@@ -157,6 +175,8 @@ class Settings(Section, frozen=True):
     query: QuerySettings = QuerySettings()
     engines: dict[str, NamedEngineSettings] = {}
     buckets: dict[str, BucketSettings] = {}
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 class Shape(msgspec.Struct, frozen=True):
