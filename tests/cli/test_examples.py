@@ -61,6 +61,7 @@ ORDER = (
     "table uncache",
     "rm",
     "credentials",
+    "audit",
     "grant rm",
     "token revoke",
     "user disable",

@@ -21,6 +21,7 @@ from klarity_storage.server.http.failures import answer_failure
 from klarity_storage.server.http.remote import BehindProxies
 from klarity_storage.server.http.request_id import stamp
 from klarity_storage.server.routes import (
+    audit,
     credentials,
     garbage,
     grants,
@@ -59,6 +60,7 @@ _NOUNS = (
     raw_binaries,
     versions,
     garbage,
+    audit,
 )
 _TAGS = {
     "server": "Who the server is, and who the caller is to it.",
@@ -69,6 +71,7 @@ _TAGS = {
     "credentials": "Temporary keys of the S3 engine, through which bytes flow directly.",
     "versions": "Artefacts, models and datasets: immutable versions, and tags on them.",
     "tables": "Delta Lake tables.",
+    "audit": "Who did what, and who was refused.",
 }
 
 

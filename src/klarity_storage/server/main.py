@@ -68,7 +68,7 @@ def serve(settings: Settings, say: Say | None = None) -> None:
         open_engine(settings) as engine,
     ):
         address = address_of(listener)
-        services = open_services(settings.data, engine, settings.query)
+        services = open_services(settings.data, engine, settings.query, settings.audit)
         try:
             say(f"Klarity Storage at {address}")
             say(f"  data    {settings.data.resolve()}")

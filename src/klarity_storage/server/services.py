@@ -13,7 +13,7 @@ from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.engines.base import Engine
 from klarity_storage.server.queries.run import Queries
-from klarity_storage.server.settings.sections import QuerySettings
+from klarity_storage.server.settings.sections import AuditSettings, QuerySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,12 @@ class Services:
         self.database.close()
 
 
-def open_services(data: Path, engine: Engine, query: QuerySettings | None = None) -> Services:
+def open_services(
+    data: Path,
+    engine: Engine,
+    query: QuerySettings | None = None,
+    audit: AuditSettings | None = None,
+) -> Services:
     """The services over a data directory: its database is made or migrated where needed.
 
     Raises:
@@ -45,7 +50,7 @@ def open_services(data: Path, engine: Engine, query: QuerySettings | None = None
     return Services(
         engine,
         open_database(data),
-        AuditFiles(data / "audit"),
+        AuditFiles(data / "audit", (audit or AuditSettings()).days),
         ReadingKeys(engine),
         Queries(data / "queries", query or QuerySettings()),
     )

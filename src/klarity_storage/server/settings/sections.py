@@ -106,6 +106,13 @@ class QuerySettings(Section, frozen=True):
     rows: Annotated[_Count, _doc("Rows of one answer at most.")] = 10_000_000
 
 
+class AuditSettings(Section, frozen=True):
+    days: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        _doc("Whole days of the audit log that are kept before today's; all without it."),
+    ] = None
+
+
 class Settings(Section, frozen=True):
     """What a server is started with."""
 
@@ -115,6 +122,7 @@ class Settings(Section, frozen=True):
     engine: EngineSettings = EngineSettings()
     storage: StorageSettings = StorageSettings()
     query: QuerySettings = QuerySettings()
+    audit: AuditSettings = AuditSettings()
 
 
 class Shape(msgspec.Struct, frozen=True):
