@@ -62,6 +62,7 @@ ORDER = (
     "table uncache",
     "rm",
     "credentials",
+    "audit",
     "grant rm",
     "token revoke",
     "user disable",

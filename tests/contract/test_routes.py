@@ -120,7 +120,13 @@ def test_without_a_token_there_is_nothing(control: Control, route: Route) -> Non
     answer = control.stranger(route.method, route.path, route.body)
     is_problem(answer, 401)
     assert "WWW-Authenticate" in answer.headers
-    assert control.audit() == []
+    [line] = control.audit()
+    assert (line["request_id"], line["operation"]) == (
+        answer.headers["X-Request-Id"],
+        route.operation,
+    )
+    assert (line["principal"], line["action"], line["allowed"]) == ("anyone", "authenticate", False)
+    assert "holds no token" in line["reason"]
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=str)
@@ -140,6 +146,7 @@ def test_a_stranger_sees_nothing_and_every_decision_is_recorded(
             "list_users",
             "list_tokens",
             "list_grants",
+            "list_events",
         }
         assert "vision" not in answer.text
         assert "admin" not in re.sub(r'"administrator"', "", answer.text)

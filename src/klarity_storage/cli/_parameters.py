@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -48,6 +48,18 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is not a date such as 2030-12-31.", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Past(Moment):
+    """A moment, or how long ago: ``2d``."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        if isinstance(value, str) and _DURATION.fullmatch(value):
+            ago = Duration().convert(value, param, ctx)
+            return datetime.now(UTC) - timedelta(seconds=ago)
+        return super().convert(value, param, ctx)
 
 
 class Pair(click.ParamType[tuple[str, str]]):

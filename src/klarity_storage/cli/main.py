@@ -46,6 +46,7 @@ NOUNS: Final = {
     "user": Noun("Administration", "People who log in: create, ls, disable."),
     "token": Noun("Administration", "Tokens, by which users are known: create, ls, revoke."),
     "grant": Noun("Administration", "Who may do what, where, until when: add, ls, rm."),
+    "audit": Noun("Administration", "Show who did what, and who was refused."),
     "serve": Noun("Administration", "Start a server with its own S3 engine."),
 }
 """Every command: ``ks --help`` reads this table alone; a test compares it with the commands."""

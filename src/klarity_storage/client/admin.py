@@ -1,10 +1,14 @@
-"""What only a server has: users, tokens, grants."""
+"""What only a server has: users, tokens, grants, the record of decisions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Unpack
 
+from klarity_storage.client.audit import AuditFilter, read_audit
 from klarity_storage.client.http import Http, quoted
+from klarity_storage.protocol.audit import AuditEvent
 from klarity_storage.protocol.grants import CreateGrant, Grant, GrantList, Role
 from klarity_storage.protocol.tokens import CreateToken, NewToken, Token, TokenList
 from klarity_storage.protocol.users import CreateUser, User, UserList
@@ -70,6 +74,17 @@ class Admin:
             principal=principal, role=Role(role), pattern=pattern, expires_at=expires_at
         )
         return self._http.post(quoted("grants"), body, Grant)
+
+    def get_audit(
+        self, limit: int | None = None, **query: Unpack[AuditFilter]
+    ) -> Iterator[AuditEvent]:
+        """Decisions that the caller may know of, newest first; read while they are asked for.
+
+        Args:
+            limit: so many at most; all without it.
+            query: which: ``who``, ``what``, ``operation``, ``since``, ``until``, ``allowed``.
+        """
+        return read_audit(self._http, limit, **query)
 
     def revoke_grant(self, grant_id: str) -> None:
         self._http.delete(quoted("grants", grant_id))

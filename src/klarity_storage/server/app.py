@@ -24,6 +24,7 @@ from klarity_storage.server.http.remote import BehindProxies
 from klarity_storage.server.http.request_id import stamp
 from klarity_storage.server.metrics.states import States
 from klarity_storage.server.routes import (
+    audit,
     credentials,
     garbage,
     grants,
@@ -63,6 +64,7 @@ _NOUNS = (
     raw_binaries,
     versions,
     garbage,
+    audit,
 )
 _TAGS = {
     "server": "Who the server is, and who the caller is to it.",
@@ -73,6 +75,7 @@ _TAGS = {
     "credentials": "Temporary keys of the S3 engine, through which bytes flow directly.",
     "versions": "Artefacts, models and datasets: immutable versions, and tags on them.",
     "tables": "Delta Lake tables.",
+    "audit": "Who did what, and who was refused.",
 }
 
 

@@ -17,3 +17,5 @@ class Context:
     operation: str
     """The API's operation: ``create_grant``."""
     request_id: str
+    remote: str = ""
+    """The address that the request came from; empty for what the server does by itself."""

@@ -16,7 +16,7 @@ from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.queries.run import Queries
-from klarity_storage.server.settings.sections import QuerySettings
+from klarity_storage.server.settings.sections import AuditSettings, QuerySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,10 @@ class Services:
 
 
 def open_services(
-    data: Path, buckets: Iterable[Bucket], query: QuerySettings | None = None
+    data: Path,
+    buckets: Iterable[Bucket],
+    query: QuerySettings | None = None,
+    audit: AuditSettings | None = None,
 ) -> Services:
     """The services over a data directory: its database is made or migrated where needed.
 
@@ -47,6 +50,7 @@ def open_services(
         data: the directory.
         buckets: of engines that run, the main one first.
         query: what queries may take.
+        audit: how long lines of the audit log stay.
 
     Raises:
         ConfigurationError: a newer program has written the database, or a space lies in a bucket
@@ -63,7 +67,7 @@ def open_services(
     return Services(
         known,
         database,
-        AuditFiles(data / "audit"),
+        AuditFiles(data / "audit", (audit or AuditSettings()).days),
         ReadingKeys(known),
         Queries(data / "queries", query or QuerySettings()),
     )

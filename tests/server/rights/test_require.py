@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def bob(control: Control) -> Context:
     control.user("bob")
     control.space("vision")
     actor = Actor("bob", "Bob", administrator=False, token_id="token_1")
-    return Context(control.services, actor, "try_it", "request-1")
+    return Context(control.services, actor, "try_it", "request-1", "192.0.2.7")
 
 
 def test_the_target_comes_back_and_the_line_names_the_grant(control: Control, bob: Context) -> None:
@@ -35,13 +36,16 @@ def test_the_target_comes_back_and_the_line_names_the_grant(control: Control, bo
     assert require(bob, Action.WRITE, CATS, about="version 3f9a") is CATS
     [line] = control.audit("request-1")
     line.pop("at")
+    assert re.fullmatch(r"[0-9a-f]{12}", line.pop("grant_version"))
     assert line == {
         "request_id": "request-1",
         "principal": "user:bob",
         "token_id": "token_1",
+        "remote": "192.0.2.7",
         "operation": "try_it",
         "action": "write",
         "target": "vision/datasets/cats",
+        "scope": "vision/datasets/cats",
         "about": "version 3f9a",
         "allowed": True,
         "via": grant,

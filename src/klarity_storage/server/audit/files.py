@@ -1,68 +1,147 @@
-"""Audit events as JSON lines, one file a day (UTC)."""
+"""Audit events as JSON lines, one file a day (UTC): the record of a server on its own."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import threading
-from datetime import UTC, date
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, timedelta
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 
 from klarity_storage.errors import StorageFullError
-from klarity_storage.server.audit.sink import AuditEvent
+from klarity_storage.protocol.audit import AuditEvent, AuditPage
+from klarity_storage.server.audit.days import DayFiles, backward, forward
+from klarity_storage.server.audit.sink import (
+    Audience,
+    AuditQuery,
+    Keep,
+    drop_event,
+    foreign_cursor,
+)
+
+SCAN: Final = 32 << 20
+"""Bytes that one page looks through at most, in a few tenths of a second."""
+
+_CURSOR: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\.(\d{1,15})")
+_decoder: Final = msgspec.json.Decoder(AuditEvent)
 
 
 class AuditFiles:
-    """Append-only files ``<folder>/YYYY-MM-DD.jsonl``.
+    """An `AuditSink` of files ``<folder>/YYYY-MM-DD.jsonl``.
 
-    A line is one write with O_APPEND, so it is whole or not there when the process is killed. It is
-    not synced to the disk: a power cut may take the last lines, a crash of ours takes none.
+    Args:
+        folder: made when the first event is written.
+        days: how many whole days stay before today's; all without it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._day: date | None = None
-        self._file = -1
+    def __init__(self, folder: Path, days: int | None = None) -> None:
+        self._files = DayFiles(folder)
+        self._days = days
 
     def write(self, event: AuditEvent) -> None:
-        # ASCII only: whoever reads the file in a terminal is safe from its control sequences
-        line = json.dumps(msgspec.to_builtins(event)).encode() + b"\n"
-        with self._lock:
-            try:
-                self._open(event.at.astimezone(UTC).date())
-                self._append(line)
-            except OSError as error:
-                raise StorageFullError(
-                    f"The audit log cannot be written: {error.strerror}.",
-                    hint="Free some space in the data directory, or make it writable.",
-                ) from error
+        """See `AuditSink.write`."""
+        day = event.at.astimezone(UTC).date()
+        try:
+            if self._files.append(day, _line(event)) and self._days is not None:
+                dropped = self._files.drop_before(day - timedelta(days=self._days))
+                if dropped:
+                    self._files.append(day, _line(drop_event(event, dropped)))
+        except OSError as error:
+            raise StorageFullError(
+                f"The audit log cannot be written: {error.strerror}.",
+                hint="Free some space in the data directory, or make it writable.",
+            ) from error
+
+    def read(
+        self,
+        query: AuditQuery,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        keep: Keep | None = None,
+        audience: Audience | None = None,
+    ) -> AuditPage:
+        """See `AuditSink.read`."""
+        del audience  # there is nothing to look up in
+        wanted = None if query.who is None else json.dumps(query.who).encode()
+        found: list[AuditEvent] = []
+        scanned = 0
+        for day, offset, line in self._lines(query, _place(cursor)):
+            scanned += len(line)
+            event = _event(line) if wanted is None or wanted in line else None
+            if event is not None and query.matches(event) and (keep is None or keep(event)):
+                found.append(event)
+            if len(found) == limit or scanned >= SCAN:
+                return AuditPage(items=found, next=f"{day}.{offset}")
+        return AuditPage(items=found)
 
     def close(self) -> None:
-        with self._lock:
-            if self._file >= 0:
-                os.close(self._file)
-            self._file, self._day = -1, None
+        self._files.close()
 
-    def _open(self, day: date) -> None:
-        if day == self._day:
-            return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-        file = os.open(self._folder / f"{day.isoformat()}.jsonl", flags, 0o600)
-        if self._file >= 0:
-            os.close(self._file)
-        self._file, self._day = file, day
-        size = os.fstat(file).st_size
-        if size and os.pread(file, 1, size - 1) != b"\n":
-            # a power cut tore the last line: what follows must not be torn with it
-            os.write(file, b"\n")
+    def _lines(self, query: AuditQuery, place: _Place | None) -> Iterator[tuple[date, int, bytes]]:
+        """The lines of the days that the query is about, each with where the next page begins."""
+        days = [day for day in self._files.days() if _is_of(query, day)]
+        for day in days if query.oldest_first else reversed(days):
+            at = place.offset if place and place.day == day else None
+            if place and at is None and (day < place.day) is query.oldest_first:
+                continue
+            try:
+                file = self._files.path(day).open("rb")
+            except FileNotFoundError:
+                continue  # dropped since
+            with file:
+                end = os.fstat(file.fileno()).st_size
+                _check(file.fileno(), at, end)
+                if query.oldest_first:
+                    lines = forward(file, at or 0)
+                else:
+                    lines = backward(file, end if at is None else at)
+                yield from ((day, offset, line) for offset, line in lines)
 
-    def _append(self, line: bytes) -> None:
-        written = os.write(self._file, line)
-        if written < len(line):
-            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+class _Place(NamedTuple):
+    day: date
+    offset: int
+
+
+def _place(cursor: str | None) -> _Place | None:
+    if cursor is None:
+        return None
+    match = _CURSOR.fullmatch(cursor)
+    try:
+        if match:
+            return _Place(date.fromisoformat(match[1]), int(match[2]))
+    except ValueError:
+        pass  # a thirteenth month
+    raise foreign_cursor()
+
+
+def _check(file: int, offset: int | None, end: int) -> None:
+    """A page begins where a line does: what is inside of a line could pass for another one."""
+    if offset and (offset > end or os.pread(file, 1, offset - 1) != b"\n"):
+        raise foreign_cursor()
+
+
+def _is_of(query: AuditQuery, day: date) -> bool:
+    since, until = query.since, query.until
+    return (since is None or day >= since.astimezone(UTC).date()) and (
+        until is None or day <= until.astimezone(UTC).date()
+    )
+
+
+def _line(event: AuditEvent) -> bytes:
+    line = msgspec.json.encode(event)
+    if not line.isascii():  # whoever reads the file in a terminal is safe from what drives one
+        line = json.dumps(msgspec.to_builtins(event), separators=(",", ":")).encode()
+    return line + b"\n"
+
+
+def _event(line: bytes) -> AuditEvent | None:
+    try:
+        return _decoder.decode(line)
+    except msgspec.DecodeError:
+        return None  # torn by a power cut

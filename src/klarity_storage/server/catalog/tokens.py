@@ -12,12 +12,13 @@ from sqlalchemy import RowMapping, insert, select, update
 from klarity_storage.errors import InvalidInputError, UnauthenticatedError, UnavailableError
 from klarity_storage.layout import check_name
 from klarity_storage.protocol.tokens import CreateToken, NewToken, Token, TokenList
+from klarity_storage.server.audit.refused import RefusedTokenError
 from klarity_storage.server.catalog.secret import hash_of, is_secret, new_id, new_secret
 from klarity_storage.server.catalog.text import check_text
 from klarity_storage.server.context import Context
 from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
-from klarity_storage.server.rights.actor import Actor
+from klarity_storage.server.rights.actor import Actor, principal_of
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.require import permitted, require
 from klarity_storage.server.rights.targets import Account, TokenRecord
@@ -25,6 +26,8 @@ from klarity_storage.server.rights.targets import Account, TokenRecord
 _LOG = logging.getLogger(__name__)
 _TOKENS = schema.tokens.c
 _USERS = schema.users.c
+_UNKNOWN: Final = "The server does not know the caller: {}."
+_LOG_IN: Final = "Log in again: ks login."
 _USED_EVERY: Final = timedelta(minutes=1)
 """How exact ``last_used_at`` is: a write for every request would be the dearest part of it."""
 
@@ -104,12 +107,14 @@ def authenticate(database: Database, secret: str) -> Actor:
     """
     now = datetime.now(UTC)
     row = _found(database, secret)
-    fault = "the token is unknown" if row is None else _fault(row, now)
-    if row is not None and fault is not None:
-        _LOG.warning("Token %s of user %s is refused: %s", row["id"], row["name"], fault)
-    if row is None or fault is not None:
-        raise UnauthenticatedError(
-            f"The server does not know the caller: {fault}.", hint="Log in again: ks login."
+    if row is None:
+        raise UnauthenticatedError(_UNKNOWN.format("the token is unknown"), hint=_LOG_IN)
+    if fault := _fault(row, now):
+        raise RefusedTokenError(
+            _UNKNOWN.format(fault),
+            principal=principal_of(row["name"]),
+            token_id=row["id"],
+            hint=_LOG_IN,
         )
     if row["last_used_at"] is None or row["last_used_at"] <= now - _USED_EVERY:
         _note_use(database, row["id"], now)

@@ -12,8 +12,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import SkipValidation
 
 from klarity_storage.errors import UnauthenticatedError
+from klarity_storage.server.audit.refused import refused_caller
 from klarity_storage.server.catalog import tokens
 from klarity_storage.server.context import Context
+from klarity_storage.server.http.remote import caller_address
 from klarity_storage.server.http.request_id import request_id
 from klarity_storage.server.services import Services
 
@@ -29,14 +31,20 @@ async def know_the_caller(
     """Find the caller before anything of the request is read.
 
     Raises:
-        UnauthenticatedError: there is no token, or not one that is good.
+        UnauthenticatedError: there is no token, or not one that is good; that is recorded.
+        UnavailableError: it cannot be recorded, or the database does not answer.
     """
     services: Services = connection.app.state.services
-    secret = _bearer(connection.headers.get("Authorization", ""))
-    actor = await asyncio.to_thread(tokens.authenticate, services.database, secret)
-    connection.scope["user"] = Context(
-        services, actor, handler.handler_name, request_id(connection.scope)
-    )
+    remote = caller_address(connection.scope)
+    number = request_id(connection.scope)
+    try:
+        secret = _bearer(connection.headers.get("Authorization", ""))
+        actor = await asyncio.to_thread(tokens.authenticate, services.database, secret)
+    except UnauthenticatedError as error:
+        told = refused_caller(error, handler.handler_name, number, remote)
+        await asyncio.to_thread(services.audit.write, told)
+        raise
+    connection.scope["user"] = Context(services, actor, handler.handler_name, number, remote)
 
 
 def context_of(request: Request[Context, Any, Any]) -> Context:

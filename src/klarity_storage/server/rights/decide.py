@@ -62,6 +62,7 @@ ROLES: Final = {
 """The role that an action takes."""
 
 _HIDDEN: Final = Decision(allowed=False, visible=False, reason="no grant reaches it")
+ABSENT: Final = Decision(allowed=False, visible=False, reason="there is no such thing")
 _OWN: Final = Decision(allowed=True, visible=True, reason="it is the caller's own", via="self")
 
 
@@ -91,7 +92,7 @@ def decide(
 def _by_grants(actor: Actor, action: Action, target: Target, held: Sequence[_Held]) -> Decision:
     match target:
         case GrantRecord(grant=None) | TokenRecord(user=None):
-            return Decision(allowed=False, visible=False, reason="there is no such thing")
+            return ABSENT
         case _ if actor.administrator:
             return Decision(
                 allowed=True,

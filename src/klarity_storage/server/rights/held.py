@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
 from msgspec import convert
 from sqlalchemy import Connection, select
 
@@ -16,3 +19,8 @@ def grants_held(connection: Connection, actor: Actor, space: str | None = None) 
     if space is not None:
         query = query.where(schema.grants.c.space == space)
     return [convert(row, Grant) for row in connection.execute(query).mappings()]
+
+
+def version_of(grant: Grant) -> str:
+    """What changes with whatever a grant says: the beginning of its SHA-256."""
+    return hashlib.sha256(msgspec.json.encode(grant)).hexdigest()[:12]

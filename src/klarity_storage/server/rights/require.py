@@ -16,10 +16,10 @@ from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.logs.lines import without_secrets
 from klarity_storage.server.rights.actor import Actor
-from klarity_storage.server.rights.decide import ROLES, Action, Decision, decide
-from klarity_storage.server.rights.held import grants_held
+from klarity_storage.server.rights.decide import ABSENT, ROLES, Action, Decision, decide
+from klarity_storage.server.rights.held import grants_held, version_of
 from klarity_storage.server.rights.patterns import Pattern
-from klarity_storage.server.rights.targets import Account, Server, Target, absent
+from klarity_storage.server.rights.targets import Account, Server, Target, absent, scope_of
 
 T = TypeVar("T", bound=Target)
 
@@ -39,19 +39,24 @@ def require(context: Context, action: Action, target: T, *, about: str = "") -> 
         UnavailableError: the decision cannot be made or recorded.
     """
     now = datetime.now(UTC)
-    decision = _decision(context, action, target, now)
+    grants, there = _known(context.services.database, context.actor, target)
+    decision = decide(context.actor, action, target, grants, now) if there else ABSENT
     context.services.audit.write(
         AuditEvent(
             at=now,
             request_id=context.request_id,
             principal=context.actor.principal,
             token_id=context.actor.token_id,
+            remote=context.remote,
             operation=context.operation,
             action=action,
             target=str(target),
+            scope=scope_of(target),
             about=without_secrets(about),  # the text of a query holds whatever its author put in
             allowed=decision.allowed,
+            hidden=not decision.visible,
             via=decision.via,
+            grant_version=next((version_of(g) for g in grants if g.id == decision.via), None),
             reason=decision.reason,
         )
     )
@@ -75,13 +80,6 @@ def permitted(context: Context, action: Action = Action.READ) -> Callable[[Targe
     with context.services.database.read() as connection:
         grants = grants_held(connection, context.actor)
     return lambda target: decide(context.actor, action, target, grants, now).allowed
-
-
-def _decision(context: Context, action: Action, target: Target, now: datetime) -> Decision:
-    grants, there = _known(context.services.database, context.actor, target)
-    if not there:
-        return Decision(allowed=False, visible=False, reason="there is no such thing")
-    return decide(context.actor, action, target, grants, now)
 
 
 def _known(database: Database, actor: Actor, target: Target) -> tuple[list[Grant], bool]:

@@ -59,6 +59,17 @@ class GrantRecord:
 Target = Server | Account | TokenRecord | GrantRecord | Pattern
 
 
+def scope_of(target: Target) -> str | None:
+    """The part of a space that a target is, or that a grant is on: its owners may know of it."""
+    match target:
+        case Pattern():
+            return str(target)
+        case GrantRecord(grant=Grant() as grant):
+            return grant.pattern
+        case _:
+            return None
+
+
 def absent(target: Target) -> NotFoundError:
     """What is said of a target that does not exist, and of one that the caller may not see."""
     match target:

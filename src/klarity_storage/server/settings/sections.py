@@ -164,6 +164,13 @@ class QuerySettings(Section, frozen=True):
     rows: Annotated[_Count, _doc("Rows of one answer at most.")] = 10_000_000
 
 
+class AuditSettings(Section, frozen=True):
+    days: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        _doc("Whole days of the audit log that are kept before today's; all without it."),
+    ] = None
+
+
 class Settings(Section, frozen=True):
     """What a server is started with."""
 
@@ -177,6 +184,7 @@ class Settings(Section, frozen=True):
     buckets: dict[str, BucketSettings] = {}
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    audit: AuditSettings = AuditSettings()
 
 
 class Shape(msgspec.Struct, frozen=True):
