@@ -125,7 +125,7 @@ class InvalidQueryError(InvalidInputError):
 
 
 class QueryLimitError(InvalidInputError):
-    """The query takes more time, memory or rows than the server gives to one."""
+    """The query takes more time, memory or rows than one is given."""
 
     code = "query_limit"
     status = 422

@@ -126,6 +126,7 @@ def uris(locate: Locate) -> list[str]:
         ([[1]], "partitioned by 'part', a list"),
         ([""], "empty text, which is no partition"),
         (["x" * 300], "too long for a partition"),
+        ([decimal.Decimal("-0.69")], "holds -0.69, which is no partition"),
     ],
 )
 def test_partitions_that_would_not_come_back_are_refused(

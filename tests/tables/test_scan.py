@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from klarity_storage.errors import InvalidQueryError, TableNotFoundError
 from klarity_storage.protocol.credentials import S3Credentials
-from klarity_storage.tables import scan as scan_module
+from klarity_storage.tables import files as files_module
 from klarity_storage.tables.context import new_context
 from klarity_storage.tables.location import Locate, delta_options
 from klarity_storage.tables.plan import UnknownPlanError, scan_files
@@ -145,7 +145,7 @@ def test_a_table_that_may_have_deletion_vectors_but_has_none_is_read_directly(
         read.append(urls)
         return scan_files(context, urls, schema)
 
-    monkeypatch.setattr(scan_module, "scan_files", spy)
+    monkeypatch.setattr(files_module, "scan_files", spy)
 
     assert scan(kept()).count() == 500
     assert len(read) == 1
@@ -156,7 +156,7 @@ def test_column_mapping_is_left_to_delta_rs(place: Place, monkeypatch: pytest.Mo
     push_table(runs, {"id": [1]}, by=BY)
     schema = pa.schema([("id", pa.int64())])
     table = DeltaTable(runs().uri, storage_options=delta_options(runs()))
-    assert scan_module._is_plain(table, schema)
+    assert files_module.is_plain(table, schema)
 
     metadata = table.metadata()
     mapped = type("Mapped", (), {"configuration": {"delta.columnMapping.mode": "name"}})
@@ -164,7 +164,7 @@ def test_column_mapping_is_left_to_delta_rs(place: Place, monkeypatch: pytest.Mo
     monkeypatch.setattr(table, "metadata", lambda: mapped)
 
     assert metadata.configuration == {}
-    assert not scan_module._is_plain(table, schema)
+    assert not files_module.is_plain(table, schema)
 
 
 def test_another_form_of_plan_leads_to_the_same_rows(
@@ -175,7 +175,7 @@ def test_another_form_of_plan_leads_to_the_same_rows(
     def unknown(*_: Any) -> None:
         raise UnknownPlanError
 
-    monkeypatch.setattr(scan_module, "scan_files", unknown)
+    monkeypatch.setattr(files_module, "scan_files", unknown)
 
     assert rows(runs) == expected
     assert scan(runs()).schema() == schema

@@ -1,4 +1,4 @@
-"""Deletion vectors, which delta-rs reads and does not write."""
+"""Deletion vectors and mapped columns, which delta-rs reads and does not write."""
 
 from __future__ import annotations
 
@@ -48,3 +48,27 @@ def delete_by_vector(location: TableLocation, deleted: list[int]) -> None:
     ]
     body = "\n".join(json.dumps(line) for line in lines).encode()
     obstore.put(store, f"_delta_log/{1:020d}.json", body)
+
+
+def map_columns(location: TableLocation, names: dict[str, str]) -> None:
+    """Give the columns of a new table other names than they have in its files, as Spark does."""
+    store = open_store(location)
+    path = f"_delta_log/{0:020d}.json"
+    actions = [json.loads(line) for line in bytes(obstore.get(store, path).bytes()).splitlines()]
+    for action in actions:
+        if "protocol" in action:
+            action["protocol"] = {"minReaderVersion": 2, "minWriterVersion": 5}
+        if "metaData" in action:
+            schema = json.loads(action["metaData"]["schemaString"])
+            for number, field in enumerate(schema["fields"], 1):
+                field["metadata"] = {
+                    "delta.columnMapping.id": number,
+                    "delta.columnMapping.physicalName": field["name"],
+                }
+                field["name"] = names[field["name"]]
+            action["metaData"]["schemaString"] = json.dumps(schema)
+            action["metaData"]["configuration"] = {
+                "delta.columnMapping.mode": "name",
+                "delta.columnMapping.maxColumnId": str(len(names)),
+            }
+    obstore.put(store, path, "\n".join(map(json.dumps, actions)).encode())

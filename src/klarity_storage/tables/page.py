@@ -29,7 +29,8 @@ def open_page(
     filters = conditions(query.filter, schema) if query.filter is not None else []
     order = [_sorted_by(order, schema) for order in query.order_by]
     columns = [find_column(name, schema).name for name in query.columns or schema.names]
-    frame = open_frame(session, location, table, schema, filters)
+    needed = [*columns, *(order.column for order in query.order_by)]
+    frame = open_frame(session, location, table, schema, filters, needed)
     with told_as_query(f"the query of {location.name}", schema.names):
         frame = narrowed(frame, filters, None, None)
         if order:

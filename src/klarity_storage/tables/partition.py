@@ -46,7 +46,9 @@ def same_partitions(names: Sequence[str], there: Sequence[str], table: Name) -> 
 
 
 def check_values(array: pa.Array, column: str) -> None:
-    """Raise InvalidDataError for a text that a path cannot hold, or would read back as null."""
+    """Raise InvalidDataError for a value that does not come back from a path as it was."""
+    if is_.is_decimal(array.type):
+        _check_decimals(array, column)
     if not is_.is_string(array.type):
         return
     for value in pc.unique(array).to_pylist():
@@ -60,4 +62,14 @@ def check_values(array: pa.Array, column: str) -> None:
             raise InvalidDataError(
                 f"A value of the column {column!r} is too long for a partition: {value[:40]!r}…",
                 hint="Partition by something short.",
+            )
+
+
+def _check_decimals(array: pa.Array, column: str) -> None:
+    for value in pc.unique(array).to_pylist():
+        if value is not None and value < 0 and value != int(value):
+            raise InvalidDataError(
+                f"The column {column!r} holds {value}, which is no partition: delta-rs spells "
+                "negative numbers with a fraction so that nothing reads them.",
+                hint="Partition by whole numbers.",
             )

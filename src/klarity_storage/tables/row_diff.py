@@ -20,13 +20,14 @@ from klarity_storage.protocol.tables import TableDiff
 from klarity_storage.tables.changes import FileChanges
 from klarity_storage.tables.context import prepare
 from klarity_storage.tables.delta_types import widens
+from klarity_storage.tables.files import open_files
 from klarity_storage.tables.fit import nearest
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.log_entries import object_path
 from klarity_storage.tables.promote import sandbox_changes
 from klarity_storage.tables.queries import told_as_query
 from klarity_storage.tables.sandbox import Sandbox
-from klarity_storage.tables.scan import open_files, open_frame
+from klarity_storage.tables.scan import open_frame
 from klarity_storage.tables.snapshot import open_snapshot
 
 _MEMORY: Final = 1 << 30
