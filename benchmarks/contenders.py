@@ -21,6 +21,8 @@ class Contender:
     place: Place
     stores = True
     """Whether a push ends in the engine."""
+    slow = False
+    """Whether it takes minutes where others take seconds: it is then measured in one round."""
 
     def prepare(self, name: str, folder: Path) -> None:
         """What need not be timed before the first push."""
@@ -112,6 +114,8 @@ class S5cmd(Contender):
 
 
 class Rclone(Contender):
+    slow = True
+
     def push(self, name: str, folder: Path) -> list[str]:
         return self._sync(str(folder), f"bench:{BUCKET}/rclone/{name}")
 
@@ -124,6 +128,8 @@ class Rclone(Contender):
 
 
 class Boto3(Contender):
+    slow = True
+
     def push(self, name: str, folder: Path) -> list[str]:
         return self._run("put", folder, name)
 
@@ -138,6 +144,8 @@ class Boto3(Contender):
 
 class Dvc(Contender):
     """DVC keeps its cache in the folder's repository, so that a pull goes to a second one."""
+
+    slow = True
 
     def prepare(self, name: str, folder: Path) -> None:
         self._init(folder.parent, name)
@@ -167,6 +175,8 @@ class Dvc(Contender):
 
 
 class Mlflow(Contender):
+    slow = True
+
     def push(self, name: str, folder: Path) -> list[str]:
         script = str(HERE / "peers" / "mlflow_log.py")
         records = str(self.place.work / "mlflow")

@@ -34,6 +34,12 @@ class Row:
     def median(self, contender: str) -> float:
         return statistics.median(run.seconds for run in self.runs[contender])
 
+    def ratio(self, contender: str, to: str) -> float:
+        """How many times as long it took, by rounds that both had: they met the same machine."""
+        pairs = zip(self.runs[contender], self.runs.get(to, []), strict=False)
+        ratios = [one.seconds / other.seconds for one, other in pairs]
+        return statistics.median(ratios) if ratios else float("nan")
+
     def added(self, contender: str) -> float:
         return statistics.median(self.stored[contender])
 

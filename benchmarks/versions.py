@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from contenders import Contender
@@ -17,12 +18,17 @@ OPERATIONS = ("first push", "cold pull", "push unchanged", "push after the edit"
 
 def measure_versions(
     workload: Workload, chosen: list[Contender], place: Place, *, scale: float, rounds: int
-) -> list[Row]:
-    """Every operation in every round by every contender: rounds outside, contenders inside."""
+) -> Iterator[list[Row]]:
+    """Every operation in every round by every contender: rounds outside, contenders inside.
+
+    Yields:
+        The rows so far, after each round: what was measured is not lost with what was not.
+    """
     original = place.work / workload.name
     workload.make(original, scale)
     rows = [Row(f"{workload.name} {operation}") for operation in OPERATIONS]
     for number in range(rounds):
+        chosen = [contender for contender in chosen if number == 0 or not contender.slow]
         name = f"{workload.name}-{number}".lower()
         trees = {}
         for contender in chosen:
@@ -38,8 +44,8 @@ def measure_versions(
         for contender in chosen:
             shutil.rmtree(trees[contender.name].parent)
             contender.forget(name)
+        yield rows
     shutil.rmtree(original)
-    return rows
 
 
 def _once(row: Row, operation: str, contender: Contender, name: str, tree: Path) -> None:
