@@ -63,8 +63,8 @@ def _head(options: argparse.Namespace) -> str:
         f"W1 is 20,000 files of 200 MB together; W2 is 4 random files of 256 MiB. An edit is 1 % "
         f"of W1's files, or 1 MiB put into the middle of one file of W2. tar is one object that "
         f"streams, obstore one object a file without digests, cp is `cp -r`, sha256 reads every "
-        f"file. Who takes minutes where others take seconds (rclone, boto3, DVC, MLflow) is in the first "
-        f"round alone.\n\n"
+        f"file. Who takes minutes where others take seconds (rclone, boto3, DVC, MLflow) is in the "
+        f"first round alone.\n\n"
         f"Columns: seconds; how many times as long as Klarity Storage (ks) it took in the same "
         f"round, the median of that; peak memory; what the push added to storage.\n"
     )
