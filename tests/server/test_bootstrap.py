@@ -34,7 +34,7 @@ def test_the_first_start_gives_one_token_and_no_other_does(services: Services) -
     secret = first_token(services, shown.append)
     assert shown == [secret]
     assert secret is not None
-    actor = authenticate(services.database, secret)
+    actor = authenticate(services, secret)
     assert (actor.user, actor.administrator) == ("admin", True)
     assert first_token(services, shown.append) is None
     assert len(shown) == 1
@@ -52,11 +52,11 @@ def test_killed_while_it_shows_the_next_start_begins_anew(services: Services) ->
         first_token(services, die)
     assert count(services) == 0
     with pytest.raises(UnauthenticatedError):
-        authenticate(services.database, shown[0])
+        authenticate(services, shown[0])
     secret = first_token(services)
     assert secret is not None
     assert secret != shown[0]
-    authenticate(services.database, secret)
+    authenticate(services, secret)
 
 
 def test_nothing_is_committed_before_it_is_shown(services: Services) -> None:

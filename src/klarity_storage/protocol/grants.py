@@ -19,7 +19,7 @@ class Role(StrEnum):
 class Grant(Response, frozen=True):
     id: str
     principal: str
-    """``user:alice``, or ``anyone``."""
+    """``user:alice``, ``group:annotators``, ``service:trainer``, or ``anyone``."""
     role: Role
     pattern: str
     """``space[/kind[/name-glob]]``."""

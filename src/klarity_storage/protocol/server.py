@@ -17,11 +17,15 @@ class Identity(Response, frozen=True):
     """Who the server takes the caller for, and what they were granted."""
 
     principal: str
-    """``user:alice``."""
+    """``user:alice``, or ``service:trainer``."""
     display_name: str
     administrator: bool
     token_id: str | None = None
     grants: list[Grant] = []
+    """Those of its groups and of ``anyone`` too."""
+    groups: list[str] = []
+    scopes: list[str] = []
+    """What the token is narrowed to: it may do no more than that, whatever is granted."""
 
 
 class Readiness(Response, frozen=True):

@@ -30,7 +30,7 @@ def first_token(services: Services, show: Callable[[str], None] | None = None) -
     Returns:
         The secret, or None where there are users already.
     """
-    with services.database.write() as connection:
+    with services.rights.change() as connection:
         if connection.execute(select(exists().select_from(schema.users))).scalar_one():
             return None
         secret = new_secret()

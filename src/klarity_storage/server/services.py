@@ -16,6 +16,7 @@ from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.queries.run import Queries
+from klarity_storage.server.rights.cache import RightsCache
 from klarity_storage.server.settings.sections import AuditSettings, QuerySettings
 
 
@@ -25,6 +26,7 @@ class Services:
 
     buckets: Buckets
     database: Database
+    rights: RightsCache
     audit: AuditSink
     reading: ReadingKeys
     queries: Queries
@@ -67,6 +69,7 @@ def open_services(
     return Services(
         known,
         database,
+        RightsCache(database),
         AuditFiles(data / "audit", (audit or AuditSettings()).days),
         ReadingKeys(known),
         Queries(data / "queries", query or QuerySettings()),

@@ -6,14 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from klarity_storage.errors import ConfigurationError, StorageFullError, UnavailableError
+from klarity_storage.server.db import migrate as migrations
 from klarity_storage.server.db.engine import sqlite_database
 from klarity_storage.server.db.migrate import FILE, migrate, open_database
 from klarity_storage.server.db.schema import metadata
+from klarity_storage.server.rights.read import read_account, read_token
 
 
 def test_migrations_build_what_the_schema_says(tmp_path: Path) -> None:
@@ -44,6 +48,30 @@ def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     assert database.check() is None
     database.close()
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+def test_what_the_first_program_wrote_is_kept(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent / "migrations"))
+    database = sqlite_database(tmp_path / FILE)
+    moment = "2026-01-01 00:00:00.000000"
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for table, row in (
+            ("users", f"'bob', 'Bob', true, '{moment}', null"),
+            ("tokens", f"'token_1', 'bob', '', 'hash', '{moment}', null, null, null"),
+        ):
+            connection.execute(text(f"INSERT INTO {table} VALUES ({row})"))
+    database.close()
+    database = open_database(tmp_path)
+    with database.read() as connection:
+        bob, token = read_account(connection, "bob"), read_token(connection, "hash")
+    assert bob is not None
+    assert token is not None
+    assert (bob.administrator, bob.service, bob.space, bob.groups) == (True, False, None, ())
+    assert (token.actor.principal, token.actor.scopes) == ("user:bob", ())
+    database.close()
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:

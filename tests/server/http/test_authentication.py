@@ -48,6 +48,8 @@ def test_who_one_is(control: Control) -> None:
         "display_name": "bob",
         "administrator": False,
         "token_id": token["id"],
+        "groups": [],
+        "scopes": [],
     }
 
 

@@ -128,7 +128,7 @@ def test_others_accounts_and_tokens_are_hidden_but_owners_see_users() -> None:
     assert not bob("read", Account("eve"), grant("writer", "vision")).visible
     assert bob("read", Account("eve"), owner).via == owner.id
     assert bob("own", Account("eve"), owner) == Decision(
-        False, True, "it takes the user or an administrator"
+        False, True, "it takes the account itself or an administrator"
     )
     assert not bob("read", TokenRecord("t", "eve"), owner).visible
 

@@ -91,16 +91,14 @@ def test_hidden_and_absent_sound_the_same(control: Control, bob: Context, target
         return refusal.type, refusal.value.message, refusal.value.hint
 
     hidden = refused()
-    with control.services.database.write() as connection:
+    with control.services.rights.change() as connection:
         connection.execute(delete(schema.grants))
         connection.execute(delete(schema.spaces))
         connection.execute(delete(schema.tokens))
         connection.execute(delete(schema.users))
     assert refused() == hidden
-    assert [line["reason"] for line in control.audit("request-1")] == [
-        "no grant reaches it",
-        "there is no such thing",
-    ]
+    # they take as long, too: whoever may not know of a thing is refused before it is looked for
+    assert [line["reason"] for line in control.audit("request-1")] == ["no grant reaches it"] * 2
 
 
 def test_hidden_names_sound_like_empty_histories_and_tables(bob: Context) -> None:

@@ -47,7 +47,7 @@ def test_a_grant_that_ran_out_counts_for_nothing_and_can_be_given_anew(control: 
     body = _body("user:bob", "reader", "vision", expires_at=soon)
     control.admin.ok("POST", "/v1/grants", body)
     bob.ok("GET", "/v1/spaces/vision")
-    with control.services.database.write() as connection:
+    with control.services.rights.change() as connection:
         connection.execute(
             update(schema.grants)
             .where(schema.grants.c.principal == "user:bob")

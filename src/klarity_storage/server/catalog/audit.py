@@ -13,7 +13,6 @@ from klarity_storage.server.catalog.text import check_text
 from klarity_storage.server.context import Context
 from klarity_storage.server.rights.actor import Actor
 from klarity_storage.server.rights.decide import Action
-from klarity_storage.server.rights.held import grants_held
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import permitted, require
 from klarity_storage.server.rights.targets import Server
@@ -86,8 +85,7 @@ def _owner_of(context: Context) -> Keep:
 def _audience(context: Context) -> Audience | None:
     if context.actor.administrator:
         return None
-    with context.services.database.read() as connection:
-        held = grants_held(connection, context.actor)
+    held = context.services.rights.grants_held(context.actor)
     spaces = frozenset(Pattern.parse(grant.pattern).space for grant in held)
     return Audience(context.actor.principal, spaces)
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from klarity_storage.layout import Name
-from klarity_storage.protocol.credentials import CredentialsRequest, Operation, S3Credentials
+from klarity_storage.protocol.credentials import CredentialsRequest, S3Credentials
 from klarity_storage.server.context import Context
 from klarity_storage.server.credentials.issue import issue
-from klarity_storage.server.rights.decide import Action
+from klarity_storage.server.rights.operations import ACTIONS
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import require
-
-_ACTIONS: Final = {
-    Operation.READ: Action.READ,
-    Operation.WRITE: Action.WRITE,
-    Operation.OVERWRITE: Action.OWN,
-    Operation.VACUUM: Action.OWN,
-    Operation.DROP: Action.OWN,
-}
 
 
 def issue_credentials(context: Context, request: CredentialsRequest) -> S3Credentials:
@@ -30,7 +20,7 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
         ConflictError: the folder belongs to a version, or was purged: it is never written again.
     """
     about = f"{request.operation} {request.scope} for {request.duration} s"
-    require(context, _ACTIONS[request.operation], Pattern.of_scope(request.scope), about=about)
+    require(context, ACTIONS[request.operation], Pattern.of_scope(request.scope), about=about)
     services = context.services
     engine = services.buckets.of(request.scope.partition("/")[0]).engine
 

@@ -19,7 +19,13 @@ from klarity_storage.server.rights.actor import Principal, PrincipalKind
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import permitted, require
-from klarity_storage.server.rights.targets import Account, GrantRecord, Server, absent
+from klarity_storage.server.rights.targets import (
+    Account,
+    GrantRecord,
+    GroupRecord,
+    Server,
+    absent,
+)
 
 _GRANTS = schema.grants.c
 
@@ -29,7 +35,7 @@ def create_grant(context: Context, wanted: CreateGrant) -> Grant:
 
     Raises:
         AlreadyExistsError: the principal has that role on that pattern already.
-        PrincipalNotFoundError: there is no such user.
+        PrincipalNotFoundError: there is no such user, service or group.
         NotFoundError: there is no such space or name, or the caller may not see it.
         ForbiddenError: the caller does not own all of it.
     """
@@ -41,7 +47,7 @@ def create_grant(context: Context, wanted: CreateGrant) -> Grant:
         wanted.principal, wanted.role, pattern, by=context.actor.principal, expires_at=expires_at
     )
     try:
-        with context.services.database.write() as connection:
+        with context.services.rights.change() as connection:
             _check_exists(connection, principal)
             _remove_expired(connection, row)
             connection.execute(insert(schema.grants).values(row))
@@ -90,7 +96,7 @@ def remove_grant(context: Context, grant_id: str) -> None:
     record = GrantRecord(grant_id, None if row is None else convert(row, Grant))
     told = "" if record.grant is None else f"{record.grant.role} for {record.grant.principal}"
     require(context, Action.OWN, record, about=told)
-    with context.services.database.write() as connection:
+    with context.services.rights.change() as connection:
         connection.execute(delete(schema.grants).where(_GRANTS.id == record.id))
 
 
@@ -129,10 +135,18 @@ def _check_exists(connection: Connection, principal: Principal) -> None:
     """Nobody gives anything to a typing error."""
     if principal.kind is None:
         return
-    query = select(exists().where(schema.users.c.name == principal.name))
-    known = principal.kind is PrincipalKind.USER and connection.execute(query).scalar_one()
-    if not known:
-        raise absent(Account(principal.name))
+    target: Account | GroupRecord
+    if principal.kind is PrincipalKind.GROUP:
+        target = GroupRecord(principal.name)
+        query = exists().where(schema.groups.c.name == principal.name)
+    else:
+        service = principal.kind is PrincipalKind.SERVICE
+        target = Account(principal.name, service)
+        query = exists().where(
+            schema.users.c.name == principal.name, schema.users.c.service == service
+        )
+    if not connection.execute(select(query)).scalar_one():
+        raise absent(target)
 
 
 def _remove_expired(connection: Connection, row: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from klarity_storage.protocol.server import Identity
 from klarity_storage.server.context import Context
 from klarity_storage.server.rights.decide import Action, is_live
-from klarity_storage.server.rights.held import grants_held
 from klarity_storage.server.rights.require import require
 from klarity_storage.server.rights.targets import Account
 
@@ -15,9 +14,8 @@ from klarity_storage.server.rights.targets import Account
 def identify(context: Context) -> Identity:
     """The caller, and the grants that are the caller's now."""
     actor = context.actor
-    require(context, Action.READ, Account(actor.user))
-    with context.services.database.read() as connection:
-        grants = grants_held(connection, actor)
+    require(context, Action.READ, Account(actor.user, actor.service))
+    grants = context.services.rights.grants_held(actor)
     now = datetime.now(UTC)
     return Identity(
         principal=actor.principal,
@@ -25,4 +23,6 @@ def identify(context: Context) -> Identity:
         administrator=actor.administrator,
         token_id=actor.token_id,
         grants=[grant for grant in grants if is_live(grant, now)],
+        groups=list(actor.groups),
+        scopes=[str(scope) for scope in actor.scopes],
     )

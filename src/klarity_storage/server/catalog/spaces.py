@@ -45,7 +45,7 @@ def create_space(context: Context, wanted: CreateSpace) -> Space:
         "strategy": bucket.strategy.value,
     }
     try:
-        with context.services.database.write() as connection:
+        with context.services.rights.change() as connection:
             connection.execute(insert(schema.spaces).values(row))
             grant = new_grant(by, Role.OWNER, Pattern(wanted.key), by=by)
             connection.execute(insert(schema.grants).values(grant))

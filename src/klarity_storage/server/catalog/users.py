@@ -25,7 +25,7 @@ def create_user(context: Context, wanted: CreateUser) -> User:
     """Make a user, who has no token and no grant yet.
 
     Raises:
-        AlreadyExistsError: there is one of that name.
+        AlreadyExistsError: there is one of that name, or a service.
         ForbiddenError: the caller is no administrator.
     """
     check_name(wanted.name, "user")
@@ -34,11 +34,11 @@ def create_user(context: Context, wanted: CreateUser) -> User:
     require(context, Action.OWN, Server(), about=f"{rank} {wanted.name}")
     row = new_user(wanted)
     try:
-        with context.services.database.write() as connection:
+        with context.services.rights.change() as connection:
             connection.execute(insert(schema.users).values(row))
     except IntegrityError:
         raise AlreadyExistsError(
-            f"There is a user {wanted.name!r} already.", hint="Choose another name."
+            f"There is a user or a service {wanted.name!r} already.", hint="Choose another name."
         ) from None
     return convert(row, User)
 
@@ -48,7 +48,8 @@ def list_users(context: Context) -> UserList:
     require(context, Action.LIST, Server())
     may = permitted(context, Action.READ)
     with context.services.database.read() as connection:
-        rows = connection.execute(select(schema.users).order_by(_USERS.name)).mappings()
+        query = select(schema.users).where(~_USERS.service).order_by(_USERS.name)
+        rows = connection.execute(query).mappings()
         return UserList(items=[convert(row, User) for row in rows if may(Account(row["name"]))])
 
 
@@ -66,6 +67,9 @@ def get_user(context: Context, name: str) -> User:
 def disable_user(context: Context, name: str) -> User:
     """Refuse every token of a user from now on; once is as good as twice.
 
+    The user's grants and groups stay as they are and count for nothing: the name is never given to
+    another one.
+
     Raises:
         InvalidInputError: the last administrator would be locked out.
         ForbiddenError: the caller is no administrator.
@@ -73,7 +77,7 @@ def disable_user(context: Context, name: str) -> User:
     """
     require(context, Action.READ, Account(check_name(name, "user")))
     require(context, Action.OWN, Server(), about=f"user {name}")
-    with context.services.database.write() as connection:
+    with context.services.rights.change() as connection:
         user = _get(connection, name)
         if user.administrator and user.disabled_at is None and _administrators(connection) == 1:
             raise InvalidInputError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -12,6 +14,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 
 from klarity_storage.server.db.types import UtcDateTime
@@ -46,6 +50,28 @@ users = Table(
     Column("administrator", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),
+    # a machine account, which the owners of its space administer; that is no foreign key, as SQLite
+    # adds none to a table that is there, and spaces stay
+    Column("service", Boolean, nullable=False, server_default=false()),
+    Column("space", String(128)),
+)
+"""Users and services: one namespace, so that no two callers are ever taken for each other."""
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(256), nullable=False),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group", String(128), ForeignKey("groups.name"), primary_key=True),
+    Column("member", String(128), ForeignKey("users.name"), primary_key=True),
+    Index(None, "member"),
 )
 
 tokens = Table(
@@ -59,6 +85,7 @@ tokens = Table(
     Column("expires_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
+    Column("scopes", JSON, nullable=False, server_default=text("'[]'")),
     UniqueConstraint("hash"),
     Index(None, "user"),
 )
@@ -78,3 +105,11 @@ grants = Table(
     UniqueConstraint("principal", "pattern", "role"),
     Index(None, "space"),
 )
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""Numbers that rise with each change of what processes keep in memory: ``rights``."""

@@ -39,7 +39,9 @@ async def know_the_caller(
     number = request_id(connection.scope)
     try:
         secret = _bearer(connection.headers.get("Authorization", ""))
-        actor = await asyncio.to_thread(tokens.authenticate, services.database, secret)
+        actor = tokens.authenticate_at_hand(services, secret)
+        if actor is None:
+            actor = await asyncio.to_thread(tokens.authenticate, services, secret)
     except UnauthenticatedError as error:
         told = refused_caller(error, handler.handler_name, number, remote)
         await asyncio.to_thread(services.audit.write, told)

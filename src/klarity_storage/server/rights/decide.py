@@ -15,6 +15,7 @@ from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.targets import (
     Account,
     GrantRecord,
+    GroupRecord,
     Server,
     Target,
     TokenRecord,
@@ -78,10 +79,11 @@ def decide(
         grants: any grants; those of others and those that have expired count for nothing.
         now: the time that expiry is read against.
     """
+    mine = actor.principals
     held = [
         _Held(grant.role, _pattern(grant.pattern), grant.id)
         for grant in grants
-        if grant.principal in actor.principals and is_live(grant, now)
+        if grant.principal in mine and is_live(grant, now)
     ]
     decision = _by_grants(actor, action, target, held)
     if not actor.scopes:
@@ -89,7 +91,9 @@ def decide(
     return _narrowed(decision, actor, _within_scopes(actor, action, target))
 
 
-def _by_grants(actor: Actor, action: Action, target: Target, held: Sequence[_Held]) -> Decision:
+def _by_grants(  # noqa: PLR0911 - one a kind of target
+    actor: Actor, action: Action, target: Target, held: Sequence[_Held]
+) -> Decision:
     match target:
         case GrantRecord(grant=None) | TokenRecord(user=None):
             return ABSENT
@@ -102,8 +106,10 @@ def _by_grants(actor: Actor, action: Action, target: Target, held: Sequence[_Hel
             )
         case Server():
             return _on_server(action)
-        case Account(user) | TokenRecord(user=str(user)):
-            return _on_account(actor, action, target, user, held)
+        case Account(user, _, space) | TokenRecord(user=str(user), space=space):
+            return _on_account(actor, action, target, user, space, held)
+        case GroupRecord(name):
+            return _on_group(actor, action, name, held)
         case GrantRecord(grant=Grant() as grant):
             return _on_grant(actor, action, grant, held)
         case Pattern():
@@ -117,9 +123,10 @@ def _within_scopes(actor: Actor, action: Action, target: Target) -> Decision:
     match target:
         case TokenRecord(id=token_id):  # it may end itself, and knows of no other one
             return _OWN if token_id == actor.token_id else _HIDDEN
-        case Account(user) if user == actor.user and action is Action.OWN:
+        case Account() if action is Action.OWN:
             # the tokens that it made would be good for more than it is, or outlive it
-            return Decision(allowed=False, visible=True, reason="it takes the user")
+            known = _by_grants(replace(actor, administrator=False), Action.READ, target, held)
+            return replace(known, allowed=False)
         case _:
             return _by_grants(replace(actor, administrator=False), action, target, held)
 
@@ -151,17 +158,40 @@ def _on_server(action: Action) -> Decision:
 
 
 def _on_account(
-    actor: Actor, action: Action, target: Target, user: str, held: Sequence[_Held]
+    actor: Actor,
+    action: Action,
+    target: Target,
+    user: str,
+    space: str | None,
+    held: Sequence[_Held],
 ) -> Decision:
     if user == actor.user:
         return _OWN
-    # whoever grants must be able to name whom to: a typing error would else grant to nobody, unseen
+    if space is not None:
+        owned = _on_pattern(Action.OWN, Pattern(space), held)
+        if owned.allowed:
+            return owned
+    if isinstance(target, TokenRecord):
+        return _HIDDEN
+    return _looked_up(action, held, "it takes the account itself or an administrator")
+
+
+def _on_group(actor: Actor, action: Action, group: str, held: Sequence[_Held]) -> Decision:
+    if group not in actor.groups:
+        return _looked_up(action, held, "it takes an administrator")
+    if action in {Action.LIST, Action.READ}:
+        return replace(_OWN, reason="the caller is in it")
+    return Decision(allowed=False, visible=True, reason="it takes an administrator")
+
+
+def _looked_up(action: Action, held: Sequence[_Held], otherwise: str) -> Decision:
+    """Whoever grants must be able to name whom to: a typing error would grant to nobody, unseen."""
     owner = next((h for h in held if h.role is Role.OWNER), None)
-    if owner is None or isinstance(target, TokenRecord):
+    if owner is None:
         return _HIDDEN
     if action in {Action.LIST, Action.READ}:
-        return Decision(allowed=True, visible=True, reason="owners may look users up", via=owner.id)
-    return Decision(allowed=False, visible=True, reason="it takes the user or an administrator")
+        return Decision(allowed=True, visible=True, reason="owners may look it up", via=owner.id)
+    return Decision(allowed=False, visible=True, reason=otherwise)
 
 
 def _on_grant(actor: Actor, action: Action, grant: Grant, held: Sequence[_Held]) -> Decision:

@@ -6,20 +6,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import exists, select
-
 from klarity_storage.errors import ForbiddenError
 from klarity_storage.protocol.grants import Grant
 from klarity_storage.server.audit.sink import AuditEvent
 from klarity_storage.server.context import Context
-from klarity_storage.server.db import schema
-from klarity_storage.server.db.engine import Database
 from klarity_storage.server.logs.lines import without_secrets
 from klarity_storage.server.rights.actor import Actor
+from klarity_storage.server.rights.cache import RightsCache
 from klarity_storage.server.rights.decide import ABSENT, ROLES, Action, Decision, decide
-from klarity_storage.server.rights.held import grants_held, version_of
 from klarity_storage.server.rights.patterns import Pattern
-from klarity_storage.server.rights.targets import Account, Server, Target, absent, scope_of
+from klarity_storage.server.rights.read import version_of
+from klarity_storage.server.rights.targets import (
+    Account,
+    GroupRecord,
+    Server,
+    Target,
+    absent,
+    scope_of,
+)
 
 T = TypeVar("T", bound=Target)
 
@@ -39,8 +43,7 @@ def require(context: Context, action: Action, target: T, *, about: str = "") -> 
         UnavailableError: the decision cannot be made or recorded.
     """
     now = datetime.now(UTC)
-    grants, there = _known(context.services.database, context.actor, target)
-    decision = decide(context.actor, action, target, grants, now) if there else ABSENT
+    decision, grants = _decision(context, action, target, now)
     context.services.audit.write(
         AuditEvent(
             at=now,
@@ -77,24 +80,38 @@ def permitted(context: Context, action: Action = Action.READ) -> Callable[[Targe
     The list itself was allowed, and recorded, by ``require``.
     """
     now = datetime.now(UTC)
-    with context.services.database.read() as connection:
-        grants = grants_held(connection, context.actor)
+    grants = context.services.rights.grants_held(context.actor)
     return lambda target: decide(context.actor, action, target, grants, now).allowed
 
 
-def _known(database: Database, actor: Actor, target: Target) -> tuple[list[Grant], bool]:
-    """The caller's grants, and whether the target's space or user exists."""
-    with database.read() as connection:
-        match target:
-            case Pattern():
-                query = exists().where(schema.spaces.c.key == target.space)
-                grants = grants_held(connection, actor, target.space)
-            case Account():
-                query = exists().where(schema.users.c.name == target.user)
-                grants = grants_held(connection, actor)
-            case _:
-                return grants_held(connection, actor), True
-        return grants, bool(connection.execute(select(query)).scalar_one())
+def _decision(
+    context: Context, action: Action, target: Target, now: datetime
+) -> tuple[Decision, list[Grant]]:
+    """Decide by the caller's grants as if the target were there; look only for those who may know.
+
+    So what is hidden takes as long as what is absent.
+    """
+    rights = context.services.rights
+    space = target.space if isinstance(target, Pattern) else None
+    held = rights.grants_held(context.actor, space)
+    decision = decide(context.actor, action, target, held, now)
+    if decision.visible and not _exists(rights, target):
+        decision = ABSENT
+    return decision, held
+
+
+def _exists(rights: RightsCache, target: Target) -> bool:
+    """Whether what the target names is there; of a record, whoever read it knows."""
+    match target:
+        case Pattern():
+            return rights.has_space(target.space)
+        case Account():
+            found = rights.account(target.user)
+            return found is not None and found.service == target.service
+        case GroupRecord():
+            return rights.has_group(target.name)
+        case _:
+            return True
 
 
 def _verb(action: Action) -> str:

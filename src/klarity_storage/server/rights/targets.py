@@ -26,23 +26,38 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user; owning it is being the user."""
+    """A user or a service; owning it is being it, or owning the space that the service is of."""
 
     user: str
+    service: bool = False
+    space: str | None = None
+    """The space whose owners administer it; None for a user, and for a service of no space."""
 
     def __str__(self) -> str:
-        return f"user:{self.user}"
+        return f"service:{self.user}" if self.service else f"user:{self.user}"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """A token of a user; without one when there is no such token."""
+    """A token of a user or a service; without one when there is no such token."""
 
     id: str
     user: str | None
+    space: str | None = None
+    """The space whose owners administer it: its service's."""
 
     def __str__(self) -> str:
         return f"token:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """A group; owning it is administration."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"group:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ class GrantRecord:
         return f"grant:{self.id}"
 
 
-Target = Server | Account | TokenRecord | GrantRecord | Pattern
+Target = Server | Account | TokenRecord | GroupRecord | GrantRecord | Pattern
 
 
 def scope_of(target: Target) -> str | None:
@@ -70,7 +85,7 @@ def scope_of(target: Target) -> str | None:
             return None
 
 
-def absent(target: Target) -> NotFoundError:
+def absent(target: Target) -> NotFoundError:  # noqa: PLR0911 - one a kind of target
     """What is said of a target that does not exist, and of one that the caller may not see."""
     match target:
         case Pattern(kind=Kind() as kind, name=str(name)) if not target.broad:
@@ -79,6 +94,14 @@ def absent(target: Target) -> NotFoundError:
         case Pattern():
             return SpaceNotFoundError(
                 f"There is no space {target.space!r}.", hint="ks space ls lists what there is."
+            )
+        case Account(service=True):
+            return PrincipalNotFoundError(
+                f"There is no service {target.user!r}.", hint="ks service ls lists what there is."
+            )
+        case GroupRecord():
+            return PrincipalNotFoundError(
+                f"There is no group {target.name!r}.", hint="ks group ls lists what there is."
             )
         case Account():
             return PrincipalNotFoundError(

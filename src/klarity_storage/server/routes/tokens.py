@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from klarity_storage.errors import (
     ForbiddenError,
     PrincipalNotFoundError,
+    SpaceNotFoundError,
     TooLargeError,
 )
 from klarity_storage.protocol.tokens import CreateToken, NewToken, TokenList
@@ -22,20 +23,22 @@ from klarity_storage.server.http.documents import failures
     responses=failures(ForbiddenError, PrincipalNotFoundError),
     sync_to_thread=True,
 )
-def list_tokens(context: Caller, user: FromQuery[str | None] = None) -> TokenList:
+def list_tokens(
+    context: Caller, user: FromQuery[str | None] = None, service: FromQuery[str | None] = None
+) -> TokenList:
     """List the tokens that the caller may see, without their secrets."""
-    return tokens.list_tokens(context, user)
+    return tokens.list_tokens(context, user, service)
 
 
 @post(
     "/tokens",
     tags=["tokens"],
-    responses=failures(ForbiddenError, PrincipalNotFoundError, TooLargeError),
+    responses=failures(ForbiddenError, PrincipalNotFoundError, SpaceNotFoundError, TooLargeError),
     response_description="The new token, with its secret.",
     sync_to_thread=True,
 )
 def create_token(context: Caller, data: JSONBody[CreateToken]) -> NewToken:
-    """Make a token; its secret is in this answer and nowhere else."""
+    """Make a token, narrowed where asked; its secret is in this answer and nowhere else."""
     return tokens.create_token(context, data)
 
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from control_fixture import Api, Control
+from klarity_storage.server.audit.sink import AuditEvent
+
+
+@pytest.fixture
+def bob(control: Control) -> Api:
+    found = control.user("bob")
+    control.space("vision")
+    control.grant("user:bob", "writer", "vision/datasets")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scope", "operation", "status"),
+    [
+        ("vision/datasets/cats", "read", 204),
+        ("vision/datasets/cats", "write", 204),
+        ("vision/datasets/cats", "overwrite", 403),
+        ("vision/datasets/cats", "drop", 403),
+        ("vision/datasets", "read", 204),
+        ("vision", "read", 403),
+        ("vision/models/net", "read", 404),
+        ("audio", "read", 404),
+        ("vision/raw_binary/runs", "read", 404),
+        ("vision/datasets/c*", "read", 400),
+        ("vision/datasets/..%2Fmodels", "read", 400),
+        ("", "read", 400),
+        ("vision/datasets/cats", "burn", 400),
+    ],
+)
+def test_it_answers_as_the_operation_would(
+    control: Control, bob: Api, scope: str, operation: str, status: int
+) -> None:
+    path = f"/v1/authorize?scope={scope}&operation={operation}"
+    for _ in range(2):  # from the database, then from memory
+        answer = bob("GET", path)
+        assert answer.status_code == status, answer.text
+        lines = control.audit(answer.headers["X-Request-Id"])
+        assert len(lines) == (status != 400)
+        assert all(line["allowed"] is (status == 204) for line in lines)
+        assert all(line["about"] == operation for line in lines)
+    if status == 204:
+        assert answer.content == b""
+
+
+def test_without_an_operation_it_is_reading(bob: Api) -> None:
+    assert bob("GET", "/v1/authorize?scope=vision/datasets/cats").status_code == 204
+    bob.fails(400, "GET", "/v1/authorize")
+
+
+def test_a_decision_that_is_known_takes_no_thread(
+    control: Control, bob: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deciding: list[str] = []
+    real = control.services.audit.write
+
+    def note(event: AuditEvent) -> None:
+        deciding.append(threading.current_thread().name)
+        real(event)
+
+    bob.ok("GET", "/v1/authorize?scope=vision/datasets/cats")
+    monkeypatch.setattr(type(control.services.audit), "write", lambda _, event: note(event))
+    bob.ok("GET", "/v1/authorize?scope=vision/datasets/dogs")
+    [name] = deciding
+    assert not name.startswith("ks-request")
+
+
+def test_a_right_that_was_taken_ends_at_once(control: Control, bob: Api) -> None:
+    [grant] = bob.ok("GET", "/v1/grants")["items"]
+    bob.ok("GET", "/v1/authorize?scope=vision/datasets/cats")
+    control.admin.ok("DELETE", f"/v1/grants/{grant['id']}")
+    bob.fails(404, "GET", "/v1/authorize?scope=vision/datasets/cats")
