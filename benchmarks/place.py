@@ -18,6 +18,7 @@ from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.server.engines.seaweed import SeaweedEngine
 
 BUCKET = "bench"
+ROLE = "arn:aws:iam::000000000000:role/klarity"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def running(work: Path, peers: Path) -> Iterator[Place]:
             aws_secret_access_key=keys.secret_access_key,
         )
         s3.create_bucket(Bucket=BUCKET)
-        with _server(work, keys) as found:
+        command = [str(Path(sys.executable).with_name("ks")), "serve"]
+        with serving(work, keys, command) as (found, _):
             yield Place(work, peers, _environment(work, keys) | found, s3)
 
 
@@ -81,16 +83,18 @@ def _environment(work: Path, keys: S3Credentials) -> dict[str, str]:
 
 
 @contextmanager
-def _server(work: Path, keys: S3Credentials) -> Iterator[dict[str, str]]:
-    command = [Path(sys.executable).with_name("ks"), "serve", "--data", work / "server"]
-    command += ["--port", "0", "--engine", "s3", "--endpoint", keys.endpoint]
-    command += ["--role-arn", "arn:aws:iam::000000000000:role/klarity"]
+def serving(
+    work: Path, keys: S3Credentials, command: list[str]
+) -> Iterator[tuple[dict[str, str], int]]:
+    """A server over an engine while the block runs: its address and token, and its process."""
+    command = [*command, "--data", str(work / "server"), "--port", "0"]
+    command += ["--engine", "s3", "--endpoint", keys.endpoint, "--role-arn", ROLE]
     secrets = {
         "KS_S3_ACCESS_KEY_ID": keys.access_key_id,
         "KS_S3_SECRET_ACCESS_KEY": keys.secret_access_key,
     }
     with subprocess.Popen(
-        [str(part) for part in command],
+        command,
         env=os.environ | secrets,
         stderr=subprocess.PIPE,
         text=True,
@@ -109,6 +113,6 @@ def _server(work: Path, keys: S3Credentials) -> Iterator[dict[str, str]]:
         with ks.connect(address, token=token) as storage:
             storage.create_space("bench")
         try:
-            yield {"KS_URL": address, "KS_TOKEN": token}
+            yield {"KS_URL": address, "KS_TOKEN": token}, process.pid
         finally:
             process.terminate()
