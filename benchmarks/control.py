@@ -141,7 +141,9 @@ def measure_reads(server: Server, rounds: int, seconds: float) -> Iterator[str]:
     path = "/v1/authorize?scope=bench/datasets/cats&operation=read"
     ask(server, path, 0.5)
     pairs = [(ask(server, "/empty", seconds), ask(server, path, seconds)) for _ in range(rounds)]
-    empty, asked = (statistics.median(load.rate for load in loads) for loads in zip(*pairs))
+    empty, asked = (
+        statistics.median(load.rate for load in loads) for loads in zip(*pairs, strict=True)
+    )
     rate = statistics.median(one.rate / bare.rate for bare, one in pairs)
     cost = statistics.median(bare.cost / one.cost for bare, one in pairs)
     yield f"an empty route:        {empty:8.0f} a second"
@@ -165,7 +167,7 @@ def measure_credentials(server: Server, keys: S3Credentials, rounds: int) -> Ite
     for warm in (bare, ours) * 5:
         warm()
     pairs = [(timed(bare), timed(ours)) for _ in range(rounds)]
-    bare_time, our_time = (statistics.median(times) for times in zip(*pairs))
+    bare_time, our_time = (statistics.median(times) for times in zip(*pairs, strict=True))
     ratio = statistics.median(one / other for other, one in pairs)
     yield f"a bare AssumeRole:     {bare_time * 1e3:8.1f} ms"
     yield f"temporary credentials: {our_time * 1e3:8.1f} ms"

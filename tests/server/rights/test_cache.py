@@ -282,10 +282,10 @@ def test_a_decision_is_at_hand_when_all_of_it_is_known(here: RightsCache, clock:
     here.has_space("vision")
     assert here.decides_at_hand(BOB, "vision")
     assert here.decides_at_hand(root, "vision")
-    # a space that bob may not know of is refused without a look, whether it is there or not
+    # a space that bob may not know of takes as long whether it is there or not
     here.has_space("audio")
-    assert here.decides_at_hand(BOB, "audio")
-    assert here.decides_at_hand(BOB, "absent")
+    assert not here.decides_at_hand(BOB, "audio")
+    assert not here.decides_at_hand(BOB, "absent")
     assert not here.decides_at_hand(root, "absent")
     clock.now += 2 * EVERY
     assert not here.decides_at_hand(BOB, "vision")

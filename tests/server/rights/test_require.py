@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, event
 
 from control_fixture import Control
 from klarity_storage.errors import ForbiddenError, NotFoundError, StorageFullError
@@ -48,6 +48,7 @@ def test_the_target_comes_back_and_the_line_names_the_grant(control: Control, bo
         "scope": "vision/datasets/cats",
         "about": "version 3f9a",
         "allowed": True,
+        "hidden": False,
         "via": grant,
         "reason": "granted as writer",
     }
@@ -97,8 +98,31 @@ def test_hidden_and_absent_sound_the_same(control: Control, bob: Context, target
         connection.execute(delete(schema.tokens))
         connection.execute(delete(schema.users))
     assert refused() == hidden
-    # they take as long, too: whoever may not know of a thing is refused before it is looked for
-    assert [line["reason"] for line in control.audit("request-1")] == ["no grant reaches it"] * 2
+    assert [line["reason"] for line in control.audit("request-1")] == [
+        "no grant reaches it",
+        "there is no such thing",
+    ]
+
+
+@pytest.mark.parametrize("known", ["vision", "admin"])
+def test_what_is_hidden_is_looked_up_as_what_is_absent_is(
+    control: Control, bob: Context, known: str
+) -> None:
+    """Memory knows what is there: to answer from it would tell by the time that it takes."""
+    control.admin.ok("GET", "/v1/authorize?scope=vision/datasets/cats")
+    control.admin.ok("GET", "/v1/whoami")
+    statements: list[str] = []
+    note = lambda *call: statements.append(call[2])  # noqa: E731
+    event.listen(control.services.database._engine, "before_cursor_execute", note)
+    asked = []
+    for name in (known, "absent"):
+        target = Account(name) if known == "admin" else Pattern(name)
+        permitted(bob)  # what bob was granted is known from here on
+        statements.clear()
+        with pytest.raises(NotFoundError):
+            require(bob, Action.READ, target)
+        asked.append(list(statements))
+    assert asked[0] == asked[1] != []
 
 
 def test_hidden_names_sound_like_empty_histories_and_tables(bob: Context) -> None:

@@ -98,7 +98,7 @@ def test_what_is_hidden_is_not_told_by_its_record(control: Control, people: Peop
     people.eve.fails(404, "DELETE", f"/v1/grants/{grant['id']}")
     for event in asked(people.eve, allowed="false"):
         assert (event["about"], event["scope"]) == ("", None)
-    assert asked(control.admin, operation="revoke_token")[0]["about"] == "of user alice"
+    assert asked(control.admin, operation="revoke_token")[0]["about"] == "of user:alice"
 
 
 def test_a_grants_version_changes_when_it_is_made_anew(control: Control, people: People) -> None:
@@ -109,7 +109,7 @@ def test_a_grants_version_changes_when_it_is_made_anew(control: Control, people:
 
     first = version()
     assert version() == first
-    with control.services.database.write() as connection:
+    with control.services.rights.change() as connection:
         connection.execute(
             update(schema.grants)
             .where(schema.grants.c.id == first[0])

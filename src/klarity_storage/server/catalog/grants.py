@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import convert
-from sqlalchemy import Connection, delete, exists, insert, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from klarity_storage.errors import AlreadyExistsError, InvalidInputError
@@ -18,6 +18,7 @@ from klarity_storage.server.db import schema
 from klarity_storage.server.rights.actor import Principal, PrincipalKind
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.read import is_there
 from klarity_storage.server.rights.require import permitted, require
 from klarity_storage.server.rights.targets import (
     Account,
@@ -133,19 +134,15 @@ def _future(moment: datetime | None) -> datetime | None:
 
 def _check_exists(connection: Connection, principal: Principal) -> None:
     """Nobody gives anything to a typing error."""
-    if principal.kind is None:
-        return
     target: Account | GroupRecord
-    if principal.kind is PrincipalKind.GROUP:
-        target = GroupRecord(principal.name)
-        query = exists().where(schema.groups.c.name == principal.name)
-    else:
-        service = principal.kind is PrincipalKind.SERVICE
-        target = Account(principal.name, service)
-        query = exists().where(
-            schema.users.c.name == principal.name, schema.users.c.service == service
-        )
-    if not connection.execute(select(query)).scalar_one():
+    match principal.kind:
+        case None:
+            return
+        case PrincipalKind.GROUP:
+            target = GroupRecord(principal.name)
+        case kind:
+            target = Account(principal.name, kind is PrincipalKind.SERVICE)
+    if not is_there(connection, target):
         raise absent(target)
 
 

@@ -142,7 +142,7 @@ def authenticate(services: Services, secret: str) -> Actor:
         raise RefusedTokenError(
             _UNKNOWN.format(fault),
             principal=token.actor.principal,
-            token_id=token.actor.token_id,
+            token_id=token.id,
             hint=_LOG_IN,
         )
     if _use_is_due(token, now):
@@ -208,10 +208,10 @@ def _use_is_due(token: KnownToken, now: datetime) -> bool:
 
 def _note_use(database: Database, token: KnownToken, now: datetime) -> None:
     token.last_used_at = now
-    query = update(schema.tokens).where(_TOKENS.id == token.actor.token_id)
+    query = update(schema.tokens).where(_TOKENS.id == token.id)
     try:
         with database.write() as connection:  # no rights change by it
             connection.execute(query.values(last_used_at=now))
     except UnavailableError as error:
         # a full disk must not lock out those who come to make room
-        _LOG.warning("The use of token %s is not noted: %s", token.actor.token_id, error)
+        _LOG.warning("The use of token %s is not noted: %s", token.id, error)

@@ -20,7 +20,9 @@ from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.rights import read
 from klarity_storage.server.rights.actor import Actor
+from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.read import KnownAccount, KnownToken
+from klarity_storage.server.rights.targets import Account, GroupRecord
 
 EVERY: Final = 1.0
 """Seconds after which the generation is asked for again."""
@@ -108,15 +110,15 @@ class RightsCache:
         view = self._fresh()
         if key not in view.spaces:
             with self._database.read() as connection:
-                if not read.has_space(connection, key):
+                if not read.is_there(connection, Pattern(key)):
                     return False
             view.spaces.add(key)
         return True
 
-    def has_group(self, name: str) -> bool:
-        """Whether there is such a group: asked for so seldom that it is not kept."""
+    def look_up(self, target: Pattern | Account | GroupRecord) -> bool:
+        """Whether the space, account or group is there: asked for anew, and not kept."""
         with self._database.read() as connection:
-            return read.has_group(connection, name)
+            return read.is_there(connection, target)
 
     def grants_held(self, actor: Actor, space: str | None = None) -> list[Grant]:
         """The grants of the caller's principals, expired ones too; of one space where named."""
@@ -137,15 +139,17 @@ class RightsCache:
         return None if view is None else view.tokens.get(digest)
 
     def decides_at_hand(self, actor: Actor, space: str) -> bool:
-        """Whether a decision about that space takes no look at the database.
-
-        Of a space that the caller may not know of, it is all the same whether it is there.
-        """
+        """Whether a decision about that space takes no look at the database."""
         view = self._at_hand()
-        if view is None or not all(principal in view.grants for principal in actor.principals):
-            return False
-        granted = any(space in view.grants[principal] for principal in actor.principals)
-        return space in view.spaces or not (granted or actor.administrator)
+        return (
+            view is not None
+            and space in view.spaces
+            and all(principal in view.grants for principal in actor.principals)
+            and (
+                actor.administrator
+                or any(space in view.grants[principal] for principal in actor.principals)
+            )
+        )
 
     def _at_hand(self) -> _View | None:
         view = self._view

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, exists, select
 from klarity_storage.protocol.grants import Grant
 from klarity_storage.server.db import schema
 from klarity_storage.server.rights.actor import Actor, Ceiling
+from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.targets import Account, GroupRecord
 
 _USERS = schema.users.c
 _TOKENS = schema.tokens.c
@@ -34,6 +36,7 @@ class KnownAccount(msgspec.Struct, frozen=True):
 class KnownToken(msgspec.Struct):
     """A token, and who calls with it."""
 
+    id: str
     actor: Actor
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -76,7 +79,9 @@ def read_token(connection: Connection, digest: str) -> KnownToken | None:
         groups=account.groups,
         scopes=tuple(map(Ceiling.parse, row.scopes)),
     )
-    return KnownToken(actor, row.expires_at, row.revoked_at, account.disabled_at, row.last_used_at)
+    return KnownToken(
+        row.id, actor, row.expires_at, row.revoked_at, account.disabled_at, row.last_used_at
+    )
 
 
 def read_grants(connection: Connection, principals: Collection[str]) -> list[Grant]:
@@ -91,10 +96,13 @@ def version_of(grant: Grant) -> str:
     return hashlib.sha256(msgspec.json.encode(grant)).hexdigest()[:12]
 
 
-def has_space(connection: Connection, key: str) -> bool:
-    return bool(connection.execute(select(exists().where(schema.spaces.c.key == key))).scalar_one())
-
-
-def has_group(connection: Connection, name: str) -> bool:
-    query = select(exists().where(schema.groups.c.name == name))
-    return bool(connection.execute(query).scalar_one())
+def is_there(connection: Connection, target: Pattern | Account | GroupRecord) -> bool:
+    """Whether there is such a space, account or group."""
+    match target:
+        case Pattern():
+            query = exists().where(schema.spaces.c.key == target.space)
+        case Account():
+            query = exists().where(_USERS.name == target.user, _USERS.service == target.service)
+        case GroupRecord():
+            query = exists().where(schema.groups.c.name == target.name)
+    return bool(connection.execute(select(query)).scalar_one())

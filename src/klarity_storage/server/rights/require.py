@@ -87,29 +87,30 @@ def permitted(context: Context, action: Action = Action.READ) -> Callable[[Targe
 def _decision(
     context: Context, action: Action, target: Target, now: datetime
 ) -> tuple[Decision, list[Grant]]:
-    """Decide by the caller's grants as if the target were there; look only for those who may know.
-
-    So what is hidden takes as long as what is absent.
-    """
+    """The decision, and the grants that it was made by."""
     rights = context.services.rights
     space = target.space if isinstance(target, Pattern) else None
     held = rights.grants_held(context.actor, space)
     decision = decide(context.actor, action, target, held, now)
-    if decision.visible and not _exists(rights, target):
+    if not _is_there(rights, target, visible=decision.visible):
         decision = ABSENT
     return decision, held
 
 
-def _exists(rights: RightsCache, target: Target) -> bool:
-    """Whether what the target names is there; of a record, whoever read it knows."""
+def _is_there(rights: RightsCache, target: Target, *, visible: bool) -> bool:
+    """Whether what the target names is there; of a record, whoever read it knows.
+
+    For whom it would be hidden it is looked up anew: memory, which holds only what is there, would
+    answer sooner for what is.
+    """
     match target:
-        case Pattern():
+        case Pattern() if visible:
             return rights.has_space(target.space)
-        case Account():
+        case Account() if visible:
             found = rights.account(target.user)
             return found is not None and found.service == target.service
-        case GroupRecord():
-            return rights.has_group(target.name)
+        case Pattern() | Account() | GroupRecord():
+            return rights.look_up(target)
         case _:
             return True
 
