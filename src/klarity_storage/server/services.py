@@ -16,7 +16,7 @@ from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.queries.run import Queries
-from klarity_storage.server.settings.sections import AuditSettings, QuerySettings
+from klarity_storage.server.settings.sections import AuditSettings, DatabaseSettings, QuerySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ def open_services(
     buckets: Iterable[Bucket],
     query: QuerySettings | None = None,
     audit: AuditSettings | None = None,
+    database: DatabaseSettings | None = None,
 ) -> Services:
     """The services over a data directory: its database is made or migrated where needed.
 
@@ -51,22 +52,23 @@ def open_services(
         buckets: of engines that run, the main one first.
         query: what queries may take.
         audit: how long lines of the audit log stay.
+        database: where it is, unless in the directory.
 
     Raises:
-        ConfigurationError: a newer program has written the database, or a space lies in a bucket
-            that is not there or of another strategy now.
+        ConfigurationError: a newer program has written the database, its URL is wrong, or a space
+            lies in a bucket that is not there or of another strategy now.
         StorageFullError: the disk is full or read-only.
-        UnavailableError: the database is damaged or cannot be opened.
+        UnavailableError: the database is damaged, cannot be opened or does not answer.
     """
-    database = open_database(data)
+    opened = open_database(data, database)
     try:
-        known = open_known(database, buckets)
+        known = open_known(opened, buckets)
     except BaseException:
-        database.close()
+        opened.close()
         raise
     return Services(
         known,
-        database,
+        opened,
         AuditFiles(data / "audit", (audit or AuditSettings()).days),
         ReadingKeys(known),
         Queries(data / "queries", query or QuerySettings()),
