@@ -36,7 +36,7 @@ contract: $(STAMP) ## write contract/openapi.json and contract/errors.json anew
 lock: $(STAMP) ## resolve exact versions anew, without addresses of any registry
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --dry-run --ignore-installed --report .lock.json \
-		--group build --group demo --group test --group check '.[server]'
+		--group build --group demo --group test --group check '.[server,postgres]'
 	$(BIN)/python deploy/lock.py .lock.json > requirements.lock
 	@rm .lock.json
 

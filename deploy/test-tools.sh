@@ -6,5 +6,8 @@ missing=
 for pair in bash:bash git:git mount:mount sha256sum:coreutils unshare:util-linux; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
+# Debian keeps its programs out of PATH, a folder a version
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null ||
+    missing="$missing postgresql"
 # shellcheck disable=SC2086 - a list of packages
 [ -z "$missing" ] || sh "$here/apt-install.sh" $missing

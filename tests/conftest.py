@@ -16,7 +16,7 @@ settings.register_profile(
 )
 settings.load_profile("shared")
 
-pytest_plugins = ["engine_fixture", "server_fixture", "buckets_fixture"]
+pytest_plugins = ["engine_fixture", "postgres_fixture", "server_fixture", "buckets_fixture"]
 
 Tree = Mapping[str, bytes]
 PlantTree = Callable[..., Path]
@@ -27,7 +27,14 @@ def _alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("KS_CACHE", str(home / "cache"))
-    for variable in ("KS_URL", "KS_TOKEN", "SAFENAI_PROJECT_API", "KS_CACHE_SIZE", "KS_CACHE_LINK"):
+    for variable in (
+        "KS_URL",
+        "KS_TOKEN",
+        "SAFENAI_PROJECT_API",
+        "KS_CACHE_SIZE",
+        "KS_CACHE_LINK",
+        "KS_DATABASE_URL",
+    ):
         monkeypatch.delenv(variable, raising=False)
 
 

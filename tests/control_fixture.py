@@ -22,6 +22,7 @@ from klarity_storage.server.bootstrap import first_token
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.engines.base import Engine
 from klarity_storage.server.services import Services, open_services
+from klarity_storage.server.settings.sections import DatabaseSettings, Settings
 from klarity_storage.versions.gc import Upload
 
 
@@ -148,10 +149,14 @@ def open_store(api: Api, scope: str, **more: object) -> S3Store:
 
 
 @contextmanager
-def running_control(data: Path, engine: Engine | list[Bucket]) -> Iterator[Control]:
+def running_control(
+    data: Path, engine: Engine | list[Bucket], database_url: str | None = None
+) -> Iterator[Control]:
     """A control plane in a data directory, over an engine or buckets that are there already."""
     data.mkdir(exist_ok=True)
-    services = open_services(data, engine if isinstance(engine, list) else [Bucket("main", engine)])
+    buckets = engine if isinstance(engine, list) else [Bucket("main", engine)]
+    database = DatabaseSettings(url=database_url, connections=8)
+    services = open_services(Settings(data=data, database=database), buckets)
     try:
         secret = first_token(services)
         with TestClient(create_app(services), raise_server_exceptions=False) as http:

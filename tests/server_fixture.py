@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -39,12 +40,16 @@ class RunningServer:
         return ks.connect(self.address, token=self.admin.admin.create_token(name).secret)
 
 
-def start_server(data: Path, *options: str) -> tuple[subprocess.Popen[bytes], str, str]:
+def start_server(
+    data: Path, *options: str, **environment: str
+) -> tuple[subprocess.Popen[bytes], str, str]:
     """Start a server, and return it, its address and the token that it printed, if any."""
     log = data.with_suffix(".log")
     command = [str(Path(sys.executable).with_name("ks")), "serve", "--data", str(data)]
     with log.open("wb") as stream:
-        process = subprocess.Popen([*command, "--port", "0", *options], stderr=stream)
+        process = subprocess.Popen(
+            [*command, "--port", "0", *options], stderr=stream, env=os.environ | environment
+        )
     deadline = time.monotonic() + 60
     while not READY.search(log.read_text()):
         if process.poll() is not None or time.monotonic() > deadline:

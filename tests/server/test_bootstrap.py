@@ -13,11 +13,12 @@ from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.catalog.tokens import authenticate
 from klarity_storage.server.db import schema
 from klarity_storage.server.services import Services, open_services
+from klarity_storage.server.settings.sections import Settings
 
 
 @pytest.fixture
 def services(tmp_path: Path, memory_engine: MemoryEngine) -> Iterator[Services]:
-    opened = open_services(tmp_path, [Bucket("main", memory_engine)])
+    opened = open_services(Settings(data=tmp_path), [Bucket("main", memory_engine)])
     yield opened
     opened.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from klarity_storage.server.audit.files import AuditFiles
 from klarity_storage.server.audit.sink import AuditSink
@@ -17,7 +16,7 @@ from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.rights.cache import RightsCache
-from klarity_storage.server.settings.sections import AuditSettings, QuerySettings
+from klarity_storage.server.settings.sections import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +39,20 @@ class Services:
         self.database.close()
 
 
-def open_services(
-    data: Path,
-    buckets: Iterable[Bucket],
-    query: QuerySettings | None = None,
-    audit: AuditSettings | None = None,
-) -> Services:
-    """The services over a data directory: its database is made or migrated where needed.
+def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
+    """The services by their settings: the database is made or migrated where needed.
 
     Args:
-        data: the directory.
+        settings: the server's.
         buckets: of engines that run, the main one first.
-        query: what queries may take.
-        audit: how long lines of the audit log stay.
 
     Raises:
-        ConfigurationError: a newer program has written the database, or a space lies in a bucket
-            that is not there or of another strategy now.
+        ConfigurationError: a newer program has written the database, its URL is wrong, or a space
+            lies in a bucket that is not there or of another strategy now.
         StorageFullError: the disk is full or read-only.
-        UnavailableError: the database is damaged or cannot be opened.
+        UnavailableError: the database is damaged, cannot be opened or does not answer.
     """
-    database = open_database(data)
+    database = open_database(settings.data, settings.database)
     try:
         known = open_known(database, buckets)
     except BaseException:
@@ -70,7 +62,7 @@ def open_services(
         known,
         database,
         RightsCache(database),
-        AuditFiles(data / "audit", (audit or AuditSettings()).days),
+        AuditFiles(settings.data / "audit", settings.audit.days),
         ReadingKeys(known),
-        Queries(data / "queries", query or QuerySettings()),
+        Queries(settings.data / "queries", settings.query),
     )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import sqlite3
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,46 +14,60 @@ from sqlalchemy import inspect, text
 
 from klarity_storage.errors import ConfigurationError, StorageFullError, UnavailableError
 from klarity_storage.server.db import migrate as migrations
-from klarity_storage.server.db.engine import sqlite_database
-from klarity_storage.server.db.migrate import FILE, migrate, open_database
+from klarity_storage.server.db.engine import Database
+from klarity_storage.server.db.migrate import FILE, connect_database, migrate, open_database
 from klarity_storage.server.db.schema import metadata
 from klarity_storage.server.rights.read import read_account, read_token
+from klarity_storage.server.settings.sections import DatabaseSettings
+from postgres_fixture import Postgres
 
 
-def test_migrations_build_what_the_schema_says(tmp_path: Path) -> None:
-    database = open_database(tmp_path)
+def test_migrations_build_what_the_schema_says(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-    database.close()
 
 
-def test_migrations_name_their_constraints_as_the_schema_does(tmp_path: Path) -> None:
+def test_migrations_name_their_constraints_as_the_schema_does(
+    database: Database, tmp_path: Path, bare: DatabaseSettings
+) -> None:
     """compare_metadata looks at tables, columns and indexes, and not at all of this."""
-    database = open_database(tmp_path)
-    bare = sqlite_database(tmp_path / "bare.db")
-    with bare.write() as connection:
+    (tmp_path / "bare").mkdir()
+    created = connect_database(tmp_path / "bare", bare)
+    with created.write() as connection:
         metadata.create_all(connection)
-    with database.read() as built, bare.read() as said:
+    with database.read() as built, created.read() as said:
         for table in metadata.tables:
             for ask in ("get_pk_constraint", "get_foreign_keys", "get_unique_constraints"):
                 assert getattr(inspect(built), ask)(table) == getattr(inspect(said), ask)(table)
-    database.close()
-    bare.close()
+    created.close()
 
 
-def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
+@pytest.fixture
+def bare(request: pytest.FixtureRequest, settings: DatabaseSettings) -> DatabaseSettings:
+    """Another empty database of the same kind."""
+    if settings.url is None:
+        return DatabaseSettings()
+    return DatabaseSettings(url=request.getfixturevalue("postgres").create())
+
+
+def test_a_second_start_changes_nothing(
+    database: Database, tmp_path: Path, settings: DatabaseSettings
+) -> None:
+    again = open_database(tmp_path, settings)
+    assert again.check() is None
+    again.close()
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     open_database(tmp_path).close()
-    database = open_database(tmp_path)
-    assert database.check() is None
-    database.close()
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
 
 
-def test_what_the_first_program_wrote_is_kept(tmp_path: Path) -> None:
+def test_what_the_first_program_wrote_is_kept(tmp_path: Path, settings: DatabaseSettings) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent / "migrations"))
-    database = sqlite_database(tmp_path / FILE)
+    database = connect_database(tmp_path, settings)
     moment = "2026-01-01 00:00:00.000000"
     with database.write() as connection:
         config.attributes["connection"] = connection
@@ -64,7 +78,7 @@ def test_what_the_first_program_wrote_is_kept(tmp_path: Path) -> None:
         ):
             connection.execute(text(f"INSERT INTO {table} VALUES ({row})"))
     database.close()
-    database = open_database(tmp_path)
+    database = open_database(tmp_path, settings)
     with database.read() as connection:
         bob, token = read_account(connection, "bob"), read_token(connection, "hash")
     assert bob is not None
@@ -74,18 +88,43 @@ def test_what_the_first_program_wrote_is_kept(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_newer_database_is_refused(tmp_path: Path) -> None:
-    database = open_database(tmp_path)
+def test_servers_that_start_at_once_migrate_once(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.create()
+    start = (
+        "import os, sys, pathlib\n"
+        "from klarity_storage.server.db.migrate import open_database\n"
+        "from klarity_storage.server.settings.sections import DatabaseSettings\n"
+        "sys.stdin.read()\n"
+        "open_database(pathlib.Path('.'), DatabaseSettings(url=os.environ['URL'])).close()\n"
+    )
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-c", start],
+            stdin=subprocess.PIPE,
+            cwd=tmp_path,
+            env=os.environ | {"URL": url},
+        )
+        for _ in range(4)
+    ]
+    for process in starting:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait(60) for process in starting] == [0, 0, 0, 0]
+    database = connect_database(tmp_path, DatabaseSettings(url=url))
+    assert database.check() is None
+    database.close()
+
+
+def test_a_newer_database_is_refused(database: Database) -> None:
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match=r"revision 9999, which is newer") as refusal:
         migrate(database)
     assert "Start the version" in str(refusal.value.hint)
-    database.close()
 
 
 def test_a_migration_that_fails_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, bare: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from alembic import op
 
@@ -95,11 +134,12 @@ def test_a_migration_that_fails_leaves_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(op, "create_index", fail)
         with pytest.raises(RuntimeError, match="killed"):
-            open_database(tmp_path)
-    with sqlite3.connect(tmp_path / FILE) as plain:
-        assert plain.execute("SELECT name FROM sqlite_master").fetchall() == []
-    plain.close()
-    open_database(tmp_path).close()
+            open_database(tmp_path, bare)
+    database = connect_database(tmp_path, bare)
+    with database.read() as connection:
+        assert inspect(connection).get_table_names() == []
+    database.close()
+    open_database(tmp_path, bare).close()
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:

@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from control_fixture import Control, running_control
+from control_fixture import Control, MemoryEngine, running_control
 from klarity_storage.server.engines.seaweed import SeaweedEngine
 from pushing_fixture import Push, push
 
 __all__ = ["Push", "push", "real"]
+
+
+@pytest.fixture
+def control(
+    tmp_path: Path, memory_engine: MemoryEngine, database_url: str | None
+) -> Iterator[Control]:
+    """The control plane over each kind of database."""
+    with running_control(tmp_path, memory_engine, database_url) as running:
+        yield running
 
 
 @pytest.fixture

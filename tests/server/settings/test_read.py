@@ -105,6 +105,30 @@ def test_a_wrong_value_is_named(tmp_path: Path, text: str, named: str) -> None:
     assert named in fault(tmp_path, text, environment=KEYS).message
 
 
+def test_the_url_of_the_database_is_a_secret(tmp_path: Path) -> None:
+    url = "postgresql://klarity:hidden@db.example.org/klarity"
+    file = write(tmp_path, f"[database]\nurl = '{url}'\n")
+    file.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="may be read by others"):
+        read_settings(tmp_path)
+    file.chmod(0o600)
+    settings = read_settings(tmp_path)
+    assert settings.database.url == url
+    assert "hidden" not in repr(settings)
+    other = url.replace("hidden", "other")
+    again = read_settings(tmp_path, environment={"KS_DATABASE_URL": other})
+    assert again.database.url == other
+    file.unlink()
+    assert read_settings(tmp_path, environment={"KS_DATABASE_URL": url}).database.url == url
+
+
+@pytest.mark.parametrize("url", ["mysql://klarity:hidden@db/x", "hidden", "sqlite:///hidden"])
+def test_another_database_is_refused_without_showing_its_url(tmp_path: Path, url: str) -> None:
+    error = fault(tmp_path, "", environment={"KS_DATABASE_URL": url})
+    assert error.message == "database.url is not the URL of a PostgreSQL."
+    assert "hidden" not in f"{error.hint}{error.__cause__}"
+
+
 def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
     error = fault(tmp_path, "[engine]\nsecret_access_key = 987654321\n")
     assert "engine.secret_access_key" in error.message

@@ -1,1 +1,1 @@
-"""The control database: spaces, users, tokens and grants; the only SQL."""
+"""The control database, on SQLite or PostgreSQL; the only SQL."""

@@ -12,21 +12,31 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from klarity_storage.errors import ConfigurationError
-from klarity_storage.server.db.engine import Database, sqlite_database
+from klarity_storage.server.db.engine import Database
+from klarity_storage.server.db.postgres import postgres_database
+from klarity_storage.server.db.sqlite import sqlite_database
+from klarity_storage.server.settings.sections import DatabaseSettings
 
 FILE: Final = "klarity.db"
+PATIENCE: Final = 120.0
+"""Seconds that a server waits while another one migrates."""
+
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
-def open_database(data: Path) -> Database:
-    """The database of a data directory, made or migrated where needed.
+def open_database(data: Path, settings: DatabaseSettings | None = None) -> Database:
+    """The database of a server, made or migrated where needed.
+
+    Args:
+        data: the data directory, which holds it unless the settings say another place.
+        settings: where PostgreSQL is, if it is that.
 
     Raises:
-        ConfigurationError: a newer program has written it.
+        ConfigurationError: a newer program has written it, or the settings are wrong.
         StorageFullError: its disk is full or read-only.
-        UnavailableError: its file is damaged or cannot be opened.
+        UnavailableError: it does not answer, or its file is damaged or cannot be opened.
     """
-    database = sqlite_database(data / FILE)
+    database = connect_database(data, settings or DatabaseSettings())
     try:
         migrate(database)
     except BaseException:
@@ -35,12 +45,28 @@ def open_database(data: Path) -> Database:
     return database
 
 
+def connect_database(data: Path, settings: DatabaseSettings) -> Database:
+    """The database of a server, as it stands.
+
+    Raises:
+        ConfigurationError: the settings are wrong.
+        StorageFullError: its disk is full or read-only.
+        UnavailableError: it does not answer, or its file cannot be made.
+    """
+    if settings.url is None:
+        return sqlite_database(data / FILE)
+    return postgres_database(settings.url, settings.connections)
+
+
 def migrate(database: Database) -> None:
-    """Run every migration that the database has not seen, in one transaction."""
+    """Run every migration that the database has not seen, in one transaction.
+
+    Of servers that start at once one does it, and the others find it done.
+    """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     script = ScriptDirectory.from_config(config)
-    with database.write() as connection:
+    with database.write(PATIENCE) as connection:
         _refuse_newer(connection, script)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from klarity_storage.server.db.types import UtcDateTime
+from klarity_storage.server.db.types import UtcDateTime, key
 
 # names that do not depend on the database, so that a migration can speak of a constraint
 metadata = MetaData(
@@ -33,7 +33,7 @@ metadata = MetaData(
 spaces = Table(
     "spaces",
     metadata,
-    Column("key", String(128), primary_key=True),
+    Column("key", key(128), primary_key=True),
     Column("description", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(256), nullable=False),
@@ -45,7 +45,7 @@ spaces = Table(
 users = Table(
     "users",
     metadata,
-    Column("name", String(128), primary_key=True),
+    Column("name", key(128), primary_key=True),
     Column("display_name", Text, nullable=False),
     Column("administrator", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -77,8 +77,8 @@ group_members = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("user", String(128), ForeignKey("users.name"), nullable=False),
+    Column("id", key(64), primary_key=True),
+    Column("user", key(128), ForeignKey("users.name"), nullable=False),
     Column("label", Text, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -93,11 +93,11 @@ tokens = Table(
 grants = Table(
     "grants",
     metadata,
-    Column("id", String(64), primary_key=True),
+    Column("id", key(64), primary_key=True),
     Column("principal", String(256), nullable=False),
     Column("role", String(16), nullable=False),
     Column("pattern", String(512), nullable=False),
-    Column("space", String(128), ForeignKey("spaces.key"), nullable=False),
+    Column("space", key(128), ForeignKey("spaces.key"), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(256), nullable=False),
     Column("expires_at", UtcDateTime),

@@ -15,6 +15,7 @@ from klarity_storage.protocol.spaces import Strategy
 from klarity_storage.server.settings.sections import (
     MAIN,
     BucketSettings,
+    DatabaseSettings,
     EngineSettings,
     Settings,
     variables_of,
@@ -34,6 +35,7 @@ def check_settings(settings: Settings) -> None:
     """
     check_engine("engine", settings.engine)
     check_bucket("storage.bucket", settings.storage.bucket)
+    check_database(settings.database)
     read_networks(settings.server.trusted_proxies)
     places = {(MAIN, settings.storage.bucket): "storage.bucket"}
     for name, engine in settings.engines.items():
@@ -159,3 +161,18 @@ def read_networks(texts: Iterable[str]) -> list[Network]:
                 f"server.trusted_proxies: {error}.", hint="Write 10.0.0.7 or 10.0.0.0/8."
             ) from error
     return networks
+
+
+def check_database(database: DatabaseSettings) -> None:
+    """Refuse what is no PostgreSQL's URL; it is not shown, since it holds a password.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if database.url is None:
+        return
+    if not database.url.startswith(("postgresql://", "postgres://")):
+        raise ConfigurationError(
+            "database.url is not the URL of a PostgreSQL.",
+            hint="Write postgresql://user:password@host:5432/name, or remove it for SQLite.",
+        )

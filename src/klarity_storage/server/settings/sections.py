@@ -141,6 +141,19 @@ class StorageSettings(Section, frozen=True):
     )
 
 
+class DatabaseSettings(Section, frozen=True):
+    url: Annotated[
+        str | None,
+        _secret(
+            "A PostgreSQL instead of klarity.db: postgresql://…; better in KS_DATABASE_URL.",
+            "KS_DATABASE_URL",
+        ),
+    ] = None
+    connections: Annotated[
+        _Count, _doc("PostgreSQL: connections that this server opens at most.")
+    ] = 20
+
+
 class QuerySettings(Section, frozen=True):
     at_once: Annotated[_Count, _doc("Queries that run at once, each in a process of its own.")] = 4
     each: Annotated[_Count, _doc("Queries of one caller that run at once.")] = 2
@@ -179,6 +192,7 @@ class Settings(Section, frozen=True):
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
     storage: StorageSettings = StorageSettings()
+    database: DatabaseSettings = DatabaseSettings()
     query: QuerySettings = QuerySettings()
     engines: dict[str, NamedEngineSettings] = {}
     buckets: dict[str, BucketSettings] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from klarity_storage.server.db.types import UtcDateTime
+from klarity_storage.server.db.types import UtcDateTime, key
 
 revision = "0001"
 down_revision = None
@@ -14,7 +14,7 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "spaces",
-        sa.Column("key", sa.String(128), nullable=False),
+        sa.Column("key", key(128), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("created_by", sa.String(256), nullable=False),
@@ -22,7 +22,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "users",
-        sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("name", key(128), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),
         sa.Column("administrator", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -36,8 +36,8 @@ def upgrade() -> None:
 def _create_tokens() -> None:
     op.create_table(
         "tokens",
-        sa.Column("id", sa.String(64), nullable=False),
-        sa.Column("user", sa.String(128), nullable=False),
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("user", key(128), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
@@ -54,11 +54,11 @@ def _create_tokens() -> None:
 def _create_grants() -> None:
     op.create_table(
         "grants",
-        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("id", key(64), nullable=False),
         sa.Column("principal", sa.String(256), nullable=False),
         sa.Column("role", sa.String(16), nullable=False),
         sa.Column("pattern", sa.String(512), nullable=False),
-        sa.Column("space", sa.String(128), nullable=False),
+        sa.Column("space", key(128), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("created_by", sa.String(256), nullable=False),
         sa.Column("expires_at", UtcDateTime()),
