@@ -14,9 +14,10 @@ from klarity_storage.server.catalog.histories import Histories
 from klarity_storage.server.credentials.reading import ReadingKeys
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
+from klarity_storage.server.limits.guesses import Guesses
 from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.queries.run import Queries
-from klarity_storage.server.settings.sections import AuditSettings, QuerySettings
+from klarity_storage.server.settings.sections import AuditSettings, LimitsSettings, QuerySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Services:
     reading: ReadingKeys
     queries: Queries
     histories: Histories = field(default_factory=Histories)
+    guesses: Guesses = field(default_factory=Guesses)
     metrics: Metrics = field(default_factory=Metrics)
 
     def close(self) -> None:
@@ -43,6 +45,7 @@ def open_services(
     buckets: Iterable[Bucket],
     query: QuerySettings | None = None,
     audit: AuditSettings | None = None,
+    limits: LimitsSettings | None = None,
 ) -> Services:
     """The services over a data directory: its database is made or migrated where needed.
 
@@ -51,6 +54,7 @@ def open_services(
         buckets: of engines that run, the main one first.
         query: what queries may take.
         audit: how long lines of the audit log stay.
+        limits: how fast tokens may be guessed.
 
     Raises:
         ConfigurationError: a newer program has written the database, or a space lies in a bucket
@@ -70,4 +74,5 @@ def open_services(
         AuditFiles(data / "audit", (audit or AuditSettings()).days),
         ReadingKeys(known),
         Queries(data / "queries", query or QuerySettings()),
+        guesses=Guesses((limits or LimitsSettings()).guesses),
     )
