@@ -114,15 +114,14 @@ def ask(server: Server, path: str, seconds: float) -> Load:
 
     async def run() -> int:
         where = urlsplit(server.address)
+        host, port = where.hostname or "", where.port or 80
         request = (
             f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
             f"Authorization: Bearer {server.token}\r\n\r\n"
         ).encode()
         loop, until = asyncio.get_running_loop(), time.monotonic() + seconds
         made = [
-            await loop.create_connection(
-                lambda: Caller(request, b"204", until), where.hostname, where.port
-            )
+            await loop.create_connection(lambda: Caller(request, b"204", until), host, port)
             for _ in range(CALLERS)
         ]
         callers = [caller for _, caller in made]

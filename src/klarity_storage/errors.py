@@ -12,7 +12,8 @@
     │   ├── QueryLimitError            422  a query that takes more than a server gives to one
     │   ├── ConfigurationError         a setting that is unknown, missing or wrong
     │   ├── MethodNotAllowedError      405  an HTTP method that the address does not take
-    │   └── TooLargeError              413  a request that is larger than the server takes
+    │   ├── TooLargeError              413  a request that is larger than the server takes
+    │   └── TooSlowError               408  a request that does not arrive in time
     ├── UnauthenticatedError      401  log in again
     ├── ForbiddenError            403  ask an owner for a grant (also a PermissionError)
     ├── NotFoundError             404  check the name (also a LookupError)
@@ -27,7 +28,8 @@
     │   └── SourceChangedError         a file changed while it was read
     ├── IntegrityError            502  bytes are not what their digest says: never used
     ├── UnavailableError          503  wait and try again
-    │   ├── BusyError                  too many queries run already
+    │   ├── BusyError                  the server has as much to do as it takes at once
+    │   ├── RateLimitedError      429  too many tokens that are not good
     │   └── StorageFullError      507  free some space
     └── InternalError             500  a defect of ours
 
@@ -155,6 +157,14 @@ class TooLargeError(InvalidInputError):
     title = "The request is too large"
 
 
+class TooSlowError(InvalidInputError):
+    """The request does not arrive in time."""
+
+    code = "too_slow"
+    status = 408
+    title = "The request arrives too slowly"
+
+
 class UnauthenticatedError(StorageError):
     """No token, or one that is unknown, expired or revoked."""
 
@@ -266,10 +276,33 @@ class UnavailableError(StorageError):
 
 
 class BusyError(UnavailableError):
-    """The server has as many queries as it runs at once: wait and try again."""
+    """The server has as much to do as it takes at once: wait and try again."""
 
     code = "busy"
     title = "The server is busy"
+
+
+class RateLimitedError(UnavailableError):
+    """Too many tokens that are not good came from there: wait and try again.
+
+    Args:
+        retry_after: Seconds until one more is looked at.
+    """
+
+    code = "rate_limited"
+    status = 429
+    title = "Too many attempts"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        request_id: str | None = None,
+        retry_after: int = 1,
+    ) -> None:
+        super().__init__(message, hint=hint, request_id=request_id)
+        self.retry_after = retry_after
 
 
 class StorageFullError(UnavailableError):

@@ -33,6 +33,7 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.ConfigurationError: "ks login URL, or --at DIRECTORY for a local store",
     errors.MethodNotAllowedError: "another version of ks: the server speaks a different one",
     errors.TooLargeError: "less at once: shorter messages and metadata",
+    errors.TooSlowError: "the same command again, over a better line",
     errors.UnauthenticatedError: "ks login URL",
     errors.ForbiddenError: "ks whoami, which lists your grants; an owner of the space can add one",
     errors.NotFoundError: "ks ls",
@@ -48,6 +49,7 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.IntegrityError: "the same command again; if it stays, tell whoever runs the storage",
     errors.UnavailableError: "the same command again in a moment",
     errors.BusyError: "the same command again in a moment",
+    errors.RateLimitedError: "the same command again in a minute, or ks login URL",
     errors.StorageFullError: "freeing some space, then the same command again",
     errors.InternalError: "the same command with --traceback, and report what it prints",
 }

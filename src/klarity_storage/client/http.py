@@ -12,7 +12,13 @@ import stamina
 import urllib3
 
 import klarity_storage
-from klarity_storage.errors import InternalError, NotFoundError, StorageError, UnavailableError
+from klarity_storage.errors import (
+    ConfigurationError,
+    InternalError,
+    NotFoundError,
+    StorageError,
+    UnavailableError,
+)
 from klarity_storage.protocol.problem import CONTENT_TYPE, Problem, error_of
 
 Answer = TypeVar("Answer")
@@ -113,6 +119,8 @@ class Http:
                 retries=False,  # which calls may be repeated is decided above
                 redirect=False,  # a token does not follow to another server
             )
+        except urllib3.exceptions.SSLError as error:
+            raise _untrusted(self.base_url, error) from error
         except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(
                 f"The server {self.base_url} does not answer: {_reason(error)}.",
@@ -154,6 +162,29 @@ def open_pool(url: str) -> urllib3.PoolManager:
 def quoted(*segments: str) -> str:
     """A path of these segments, each escaped: ``/v1/`` stands before them."""
     return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+def _untrusted(base_url: str, error: urllib3.exceptions.SSLError) -> StorageError:
+    """What keeps a server from being believed that it is the one that was asked for."""
+    reason = error.args[0] if error.args else error
+    told = getattr(reason, "verify_message", "").rstrip(".")
+    if not told:
+        return UnavailableError(
+            f"The server {base_url} does not answer by HTTPS: {_reason(error)}.",
+            hint="Does it take http:// instead?",
+        )
+    if "issuer" in told or "self-signed" in told:
+        hint = (
+            "If you trust who signed it, name the file of that authority's certificate: "
+            f"export SSL_CERT_FILE={os.environ.get('SSL_CERT_FILE', 'AUTHORITY.pem')}"
+        )
+    elif "expired" in told or "not yet" in told:
+        hint = "Check the clock, or tell whoever runs the server."
+    else:
+        hint = "Use the address that the certificate is for."
+    return ConfigurationError(
+        f"The certificate of {base_url} cannot be trusted: {told}.", hint=hint
+    )
 
 
 def _reason(error: urllib3.exceptions.HTTPError) -> str:

@@ -20,6 +20,7 @@ from klarity_storage.server.http.access import Observed
 from klarity_storage.server.http.authentication import context_of, know_the_caller
 from klarity_storage.server.http.documents import summarise
 from klarity_storage.server.http.failures import answer_failure
+from klarity_storage.server.http.limits import Limited
 from klarity_storage.server.http.remote import BehindProxies
 from klarity_storage.server.http.request_id import stamp
 from klarity_storage.server.metrics.states import States
@@ -44,10 +45,7 @@ from klarity_storage.server.routes import (
 )
 from klarity_storage.server.services import Services
 from klarity_storage.server.settings.check import read_networks
-from klarity_storage.server.settings.sections import ServerSettings
-
-MAX_BODY: Final = 1024 * 1024
-"""The largest body of a request, in bytes: the API takes small JSON, never data."""
+from klarity_storage.server.settings.sections import LimitsSettings, ServerSettings
 
 WORKERS: Final = 40
 """Requests that are worked on at once; the database has a connection for each."""
@@ -87,11 +85,15 @@ _TAGS = {
 }
 
 
-def create_app(services: Services, server: ServerSettings | None = None) -> Litestar:
+def create_app(
+    services: Services,
+    server: ServerSettings | None = None,
+    limits: LimitsSettings | None = None,
+) -> Litestar:
     """The application that answers by these services."""
     services.metrics.watch(States(services))
     trusted = read_networks(server.trusted_proxies if server else ())
-    app = _application(State({"services": services}))
+    app = _application(State({"services": services}), limits or LimitsSettings())
     # around Litestar's own: also what no route takes comes from somewhere, and is noted
     app.asgi_handler = BehindProxies(Observed(app.asgi_handler, services.metrics), trusted)
     return app
@@ -99,10 +101,10 @@ def create_app(services: Services, server: ServerSettings | None = None) -> Lite
 
 def describe_app() -> Litestar:
     """The application as far as its routes and its OpenAPI document go: it answers nothing."""
-    return _application(State())
+    return _application(State(), LimitsSettings())
 
 
-def _application(state: State) -> Litestar:
+def _application(state: State, limits: LimitsSettings) -> Litestar:
     app = Litestar(
         route_handlers=[*health.ROUTES, _guarded("/", metrics), _guarded("/v1", *_NOUNS)],
         state=state,
@@ -111,7 +113,8 @@ def _application(state: State) -> Litestar:
         on_startup=[_hire_workers],
         on_shutdown=[_end_queries],
         openapi_config=_openapi(),
-        request_max_body_size=MAX_BODY,
+        request_max_body_size=limits.body_bytes,
+        middleware=[Limited(limits)],
         logging_config=None,  # logging is the process's affair: server/main.py sets it up
     )
     summarise(app.openapi_schema)

@@ -43,11 +43,12 @@ def listen(settings: ServerSettings) -> socket.socket:
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
-    """The URL under which this machine reaches the socket."""
+def address_of(listener: socket.socket, *, https: bool = False, name: str | None = None) -> str:
+    """The URL under which this machine reaches the socket, or others do by its host's name."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host = name or {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison
+    scheme = "https" if https else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _wrong_address(host: str, port: int, error: OSError) -> ConfigurationError:

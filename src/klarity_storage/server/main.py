@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import msgspec
-from granian._granian import SocketHolder
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server.embed import Server
+from litestar import Litestar
 
-from klarity_storage.errors import UnavailableError
+from klarity_storage.errors import ConfigurationError, UnavailableError
 from klarity_storage.server.app import create_app
 from klarity_storage.server.bootstrap import first_token
 from klarity_storage.server.buckets.open import open_buckets
+from klarity_storage.server.door import Door
 from klarity_storage.server.engines.keys import write_private
-from klarity_storage.server.listen import BACKLOG, address_of, listen
+from klarity_storage.server.listen import address_of, listen
 from klarity_storage.server.lock import locked_data
 from klarity_storage.server.logs.start import Say, start_logging
 from klarity_storage.server.metrics.listen import shown_metrics
 from klarity_storage.server.services import open_services
 from klarity_storage.server.settings.sections import Settings
+from klarity_storage.server.tls.read import Certificate, read_certificate
+
+_LOG = logging.getLogger(__name__)
 
 STATE: Final = "server.json"
 READY_PATIENCE: Final = 30.0
-DRAIN_PATIENCE: Final = 10.0
-"""Seconds that requests have to end after the server was asked to stop."""
 
 
 class ServerState(msgspec.Struct, frozen=True):
@@ -52,20 +51,24 @@ def serve(settings: Settings, say: Say | None = None) -> None:
         say: where the start text goes, a line at a time; stderr unless given.
 
     Raises:
-        ConfigurationError: a setting or the environment is wrong; nothing was started.
+        ConfigurationError: a setting, a certificate or the environment is wrong; nothing was
+            started.
         ConflictError: the data directory or the port is in use.
         StorageFullError: the data directory's disk is full or read-only.
         UnavailableError: the engine does not start or answer.
     """
     logged = start_logging(settings.log)
     say = say or logged
+    certificate = read_certificate(settings.tls, settings.data)
     with (
         _terminable(),
         locked_data(settings.data),
         listen(settings.server) as listener,
         open_buckets(settings) as buckets,
     ):
-        address = address_of(listener)
+        address = address_of(
+            listener, https=certificate is not None, name=certificate.host if certificate else None
+        )
         services = open_services(settings, buckets)
         try:
             say(f"Klarity Storage at {address}")
@@ -74,62 +77,65 @@ def serve(settings: Settings, say: Say | None = None) -> None:
             for bucket in buckets[1:]:
                 say(f"  bucket  {bucket.name}: {bucket.strategy}, engine {bucket.engine_name}")
             first_token(services, lambda token: _say_token(say, address, token))
-            app = create_app(services, settings.server)
+            app = create_app(services, settings.server, settings.limits)
             with shown_metrics(settings.metrics, services.metrics) as figures:
                 if figures:
                     say(f"  metrics {figures}")
-                asyncio.run(_run(app, listener, address, settings.data, say))
+                asyncio.run(_run(app, listener, address, settings, certificate, say))
         finally:
             services.close()
 
 
-class _Server(Server):
-    """Granian on a socket that is bound already."""
-
-    def __init__(self, app: Any, listener: socket.socket) -> None:
-        super().__init__(
-            app,
-            interface=Interfaces.ASGI,
-            websockets=False,
-            log_level=LogLevels.error,  # of its own; the app logs for itself
-        )
-        self._listener = listener
-
-    def _init_shared_socket(self) -> None:
-        # Granian's own binds with SO_REUSEPORT: two servers would share one port and never know.
-        holder: Any = SocketHolder  # its stub leaves out what it is made of: fd, unix?, backlog
-        self._shd: Any = holder(self._listener.detach(), False, BACKLOG)
-
-    def ask_to_stop(self) -> None:
-        """Let `serve` end: no new requests, those that run may finish."""
-        self.stop()  # type: ignore[no-untyped-call]
-
-
-async def _run(app: Any, listener: socket.socket, address: str, data: Path, say: Say) -> None:
-    server = _Server(app, listener)
+async def _run(
+    app: Litestar,
+    listener: socket.socket,
+    address: str,
+    settings: Settings,
+    certificate: Certificate | None,
+    say: Say,
+) -> None:
+    door = Door(app, listener, settings.limits, certificate)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.ask_to_stop)
-    serving = asyncio.create_task(server.serve())
-    state = data / STATE
+        loop.add_signal_handler(number, door.ask_to_stop)
+    loop.add_signal_handler(signal.SIGHUP, _renew, door, settings)
+    own = address_of(listener, https=certificate is not None)
+    state = settings.data / STATE
+    async with app.lifespan():
+        serving = asyncio.create_task(door.serve())
+        try:
+            if await _until_ready(own, certificate, serving):
+                content = msgspec.json.encode(ServerState(address, os.getpid()))
+                write_private(state, content)
+                say("ready")
+                app.state.services.queries.warm()
+            await asyncio.shield(serving)
+        finally:
+            state.unlink(missing_ok=True)
+            await door.drain(serving)
+            listener.close()
+
+
+def _renew(door: Door, settings: Settings) -> None:
+    """Serve with the certificate that the files hold now, if it is good; go on as before if not."""
     try:
-        if await _until_ready(address, serving):
-            content = msgspec.json.encode(ServerState(address, os.getpid()))
-            write_private(state, content)
-            say("ready")
-            app.state.services.queries.warm()
-        await asyncio.shield(serving)
-    finally:
-        state.unlink(missing_ok=True)
-        server.ask_to_stop()
-        await asyncio.wait_for(serving, DRAIN_PATIENCE)
+        certificate = read_certificate(settings.tls, settings.data)
+    except ConfigurationError as error:
+        _LOG.error("The certificate is not renewed: %s", error)
+        return
+    if certificate is not None:
+        door.renew()
+        _LOG.info("The certificate is renewed; it expires on %s.", certificate.expires_at)
 
 
-async def _until_ready(address: str, serving: asyncio.Task[None]) -> bool:
+async def _until_ready(
+    address: str, certificate: Certificate | None, serving: asyncio.Task[None]
+) -> bool:
     """Wait until /readyz says yes; False when the server was stopped meanwhile."""
     deadline = asyncio.get_running_loop().time() + READY_PATIENCE
     said = "no answer"
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as http:
+    trusted = certificate.context() if certificate else True
+    async with httpx.AsyncClient(base_url=address, trust_env=False, verify=trusted) as http:
         while asyncio.get_running_loop().time() < deadline:
             if serving.done():
                 return False

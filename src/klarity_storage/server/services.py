@@ -13,6 +13,7 @@ from klarity_storage.server.catalog.histories import Histories
 from klarity_storage.server.credentials.reading import ReadingKeys
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
+from klarity_storage.server.limits.guesses import Guesses
 from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.rights.cache import RightsCache
@@ -30,6 +31,7 @@ class Services:
     reading: ReadingKeys
     queries: Queries
     histories: Histories = field(default_factory=Histories)
+    guesses: Guesses = field(default_factory=Guesses)
     metrics: Metrics = field(default_factory=Metrics)
 
     def close(self) -> None:
@@ -65,4 +67,5 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         AuditFiles(settings.data / "audit", settings.audit.days),
         ReadingKeys(known),
         Queries(settings.data / "queries", settings.query),
+        guesses=Guesses(settings.limits.guesses),
     )

@@ -8,8 +8,10 @@ from sqlalchemy import Connection, event
 
 from control_fixture import Control, MemoryEngine
 from klarity_storage.protocol.problem import CONTENT_TYPE
-from klarity_storage.server.app import MAX_BODY
 from klarity_storage.server.logs.lines import TextLines
+from klarity_storage.server.settings.sections import LimitsSettings
+
+MAX_BODY = LimitsSettings().body_bytes
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ async def know_the_caller(
 
     Raises:
         UnauthenticatedError: there is no token, or not one that is good; that is recorded.
+        RateLimitedError: too many that are not good came from there.
         UnavailableError: it cannot be recorded, or the database does not answer.
     """
     services: Services = connection.app.state.services
@@ -41,7 +42,8 @@ async def know_the_caller(
         secret = _bearer(connection.headers.get("Authorization", ""))
         actor = tokens.authenticate_at_hand(services, secret)
         if actor is None:
-            actor = await asyncio.to_thread(tokens.authenticate, services, secret)
+            with services.guesses.watched(remote, secret):
+                actor = await asyncio.to_thread(tokens.authenticate, services, secret)
     except UnauthenticatedError as error:
         told = refused_caller(error, handler.handler_name, number, remote)
         await asyncio.to_thread(services.audit.write, told)

@@ -8,6 +8,7 @@ from litestar.openapi.spec import OpenAPI
 from klarity_storage.errors import (
     InternalError,
     InvalidInputError,
+    RateLimitedError,
     StorageError,
     StorageFullError,
     UnauthenticatedError,
@@ -18,6 +19,7 @@ from klarity_storage.protocol.problem import CONTENT_TYPE, Problem
 _ALWAYS: tuple[type[StorageError], ...] = (
     InvalidInputError,
     UnauthenticatedError,
+    RateLimitedError,
     InternalError,
     UnavailableError,
     StorageFullError,

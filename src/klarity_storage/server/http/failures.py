@@ -15,6 +15,7 @@ from klarity_storage.errors import (
     InvalidInputError,
     MethodNotAllowedError,
     NotFoundError,
+    RateLimitedError,
     StorageError,
     TooLargeError,
     UnauthenticatedError,
@@ -35,6 +36,10 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     headers = dict(getattr(error, "headers", None) or {})
     if isinstance(ours, BusyError):
         headers["Retry-After"] = "1"
+    if isinstance(ours, RateLimitedError):
+        headers["Retry-After"] = str(ours.retry_after)
+    if isinstance(ours, UnauthenticatedError | RateLimitedError):
+        request.app.state.services.metrics.not_let_in(ours.code)
     if isinstance(ours, UnauthenticatedError):
         headers["WWW-Authenticate"] = _REALM
     return Response(

@@ -63,12 +63,49 @@ class LogSettings(Section, frozen=True):
     ] = "info"
 
 
+class LimitsSettings(Section, frozen=True):
+    connections: Annotated[_Count, _doc("Connections at once; more wait until one ends.")] = 1024
+    requests: Annotated[
+        _Count, _doc("Requests that are worked on at once; more are refused with status 503.")
+    ] = 512
+    head_seconds: Annotated[
+        _Count, _doc("Seconds in which the head of a request arrives, or the connection ends.")
+    ] = 30
+    head_bytes: Annotated[
+        Annotated[int, msgspec.Meta(ge=8192)],
+        _doc("Bytes of the head of a request, 8192 at least."),
+    ] = 32_768
+    body_seconds: Annotated[
+        _Count, _doc("Seconds in which the body of a request arrives, or it is refused.")
+    ] = 30
+    body_bytes: Annotated[
+        _Count, _doc("Bytes of the body of a request: small JSON, never data.")
+    ] = 1 << 20
+    guesses: Annotated[
+        Annotated[int, msgspec.Meta(ge=0)],
+        _doc(
+            "Tokens a minute that are not good, from one address or with one beginning, before"
+            " more are refused with status 429; 0: any number."
+        ),
+    ] = 60
+
+
 class MetricsSettings(Section, frozen=True):
     port: Annotated[
         _Port | None,
         _doc("A port of its own on which /metrics takes no token; 0 takes any free one."),
     ] = None
     host: Annotated[str, _doc("The address that this port is on.")] = "127.0.0.1"
+
+
+class TlsSettings(Section, frozen=True):
+    certificate: Annotated[
+        str | None,
+        _doc("File of the certificate in PEM, and of those between it and its authority: HTTPS."),
+    ] = None
+    key: Annotated[str | None, _doc("File of its private key, which the owner alone may read.")] = (
+        None
+    )
 
 
 class EngineSettings(Section, frozen=True):
@@ -197,8 +234,10 @@ class Settings(Section, frozen=True):
     engines: dict[str, NamedEngineSettings] = {}
     buckets: dict[str, BucketSettings] = {}
     log: LogSettings = LogSettings()
+    limits: LimitsSettings = LimitsSettings()
     metrics: MetricsSettings = MetricsSettings()
     audit: AuditSettings = AuditSettings()
+    tls: TlsSettings = TlsSettings()
 
 
 class Shape(msgspec.Struct, frozen=True):

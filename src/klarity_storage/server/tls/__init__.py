@@ -1,0 +1,1 @@
+"""HTTPS by the operator's own certificate."""
