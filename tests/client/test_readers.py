@@ -18,7 +18,7 @@ import klarity_storage as ks
 
 Reader = Callable[[str, ks.Credentials], list[dict[str, Any]]]
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"id": 1, "city": "a b", "price": decimal.Decimal("1.10"), "at": dt.date(2026, 1, 1)},
     {"id": 2, "city": None, "price": None, "at": dt.date(1, 1, 1)},
     {"id": 2**53 + 1, "city": "ü/%", "price": decimal.Decimal("0.01"), "at": None},
@@ -85,5 +85,5 @@ def test_keys_to_one_table_read_no_other(owned: ks.Storage, space: str, read: Re
         owned.push_data_frame(f"{space}/tables/{name}", ROWS)
     keys = owned.credentials(f"{space}/tables/runs")
 
-    with pytest.raises(Exception, match="(?i)forbidden|denied|403|permission"):
+    with pytest.raises(Exception, match=r"(?i)forbidden|denied|403|permission"):
         read(f"s3://{keys.bucket}/{space}/tables/runs-2", keys)
