@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 
@@ -32,14 +33,17 @@ def read_polars(uri: str, keys: ks.Credentials) -> list[dict[str, Any]]:
 
 def read_deltalake(uri: str, keys: ks.Credentials) -> list[dict[str, Any]]:
     table = DeltaTable(uri, storage_options=keys.storage_options())
-    rows = QueryBuilder().register("t", table).execute("select * from t order by id").read_all()
-    found: list[dict[str, Any]] = rows.to_struct_array().to_pylist()
+    rows = QueryBuilder().register("t", table).execute("select * from t order by id")
+    found: list[dict[str, Any]] = pa.table(rows.read_all()).to_pylist()
     return found
 
 
 def read_duckdb(uri: str, keys: ks.Credentials) -> list[dict[str, Any]]:
     """Its extensions come with packages of the same version, and nothing is downloaded."""
-    never = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    never: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
     s3 = keys.current
     with duckdb.connect(config=never) as session:
         for name in ("httpfs", "delta"):
