@@ -3,19 +3,22 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
+from datafusion import SessionConfig, SessionContext
 
 from klarity_storage.errors import InvalidQueryError
-from klarity_storage.protocol.queries import TableQuery
-from klarity_storage.tables.context import new_context
+from klarity_storage.protocol.queries import GreaterOrEqual, TableQuery
+from klarity_storage.tables.context import new_context, prepare
 from klarity_storage.tables.location import Locate
 from klarity_storage.tables.page import open_page
 from klarity_storage.tables.push import push_table
 from tables.conftest import Place
+from tables.vectors import delete_by_vector
 
 MOMENTS = [0, None, 253402300799999999, -62135596800000000, 1704067200123456]
 ROWS = pa.table(
@@ -45,6 +48,18 @@ def table(on_disk: Place) -> Locate:
     locate = on_disk("types")
     push_table(locate, ROWS, by="user:alice")
     return locate
+
+
+def in_pages(table: Locate, size: int, **query: Any) -> list[list[int]]:
+    """The ids of page after page, as the server plans them: on one thread."""
+    found: list[list[int]] = []
+    while not found or found[-1]:
+        session = prepare(SessionContext(SessionConfig().with_target_partitions(1)))
+        wanted = TableQuery(columns=["id"], limit=size, offset=size * len(found), **query)
+        frame, _ = open_page(table(), wanted, session)
+        assert "SortExec" not in str(frame.execution_plan())
+        found.append(frame.to_pydict()["id"])
+    return found[:-1]
 
 
 def ask(table: Locate, **query: Any) -> pa.Table:
@@ -147,3 +162,32 @@ def test_order_and_nulls(table: Locate) -> None:
     assert order(descending=True, nulls="last") == [5, 2, 1, 3, 4]
     found = ask(table, columns=["row"], order_by=[{"column": "id"}], offset=3)
     assert found.to_pydict() == {"row": [5, 4]}
+
+
+def test_pages_of_partitions_are_disjoint_and_whole(on_s3: Place) -> None:
+    """Each partition is a scan of its own, and they follow one another."""
+    table = on_s3("parts")
+    for start in (0, 5000):
+        ids = list(range(start, start + 5000))
+        columns = {"id": ids, "p": [number % 7 for number in ids]}
+        push_table(table, columns, by="user:alice", partition_by=["p"])
+
+    pages = in_pages(table, 1500)
+    some = in_pages(table, 400, filter=GreaterOrEqual(column="p", value=4))
+
+    assert pages == in_pages(table, 1500)
+    assert sorted(chain.from_iterable(pages)) == list(range(10_000))
+    assert sorted(chain.from_iterable(some)) == [
+        number for number in range(10_000) if number % 7 >= 4
+    ]
+
+
+def test_pages_of_rows_that_delta_rs_reads_are_disjoint_and_whole(on_s3: Place) -> None:
+    table = on_s3("marked")
+    push_table(table, {"id": range(60_000)}, by="user:alice")
+    delete_by_vector(table(), [0, 1])
+    push_table(table, {"id": range(60_000, 120_000)}, by="user:alice")
+
+    pages = in_pages(table, 50_000)
+
+    assert sorted(chain.from_iterable(pages)) == list(range(2, 120_000))

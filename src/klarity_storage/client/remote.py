@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from typing import Final
 
 from obstore.store import ObjectStore
 
@@ -33,6 +35,13 @@ from klarity_storage.protocol.versions import (
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.versions.history import History, read_history
 
+_DURATION: Final = 3600
+"""Seconds for which keys to a table are good."""
+
+_YOUNG: Final = 600
+"""Seconds for which keys to read are used for the next frame, too: asking costs as much as opening
+a table, and with the same keys DataFusion knows the files' footers already."""
+
 
 class RemoteBackend:
     """A connection to a server."""
@@ -40,6 +49,8 @@ class RemoteBackend:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._reading: dict[Name, ObjectStore] = {}
+        self._table_keys: dict[Name, tuple[float, S3Credentials]] = {}
+        """Keys to read, and until when they are given to new frames."""
         self._histories: dict[Name, History] = {}
         self._lock = threading.Lock()
 
@@ -135,9 +146,23 @@ class RemoteBackend:
         return self._http.get(_of(name), TableInfo)
 
     def locate(self, table: Name, operation: Operation) -> TableLocation:
-        with _place_to_write(table) if operation is not Operation.READ else nullcontext():
-            keys = self.issue(str(table), operation, None, 3600)
+        if operation is Operation.READ:
+            keys = self._keys_to_read(table)
+        else:
+            with _place_to_write(table):
+                keys = self.issue(str(table), operation, None, _DURATION)
         return TableLocation(table, f"s3://{keys.bucket}/{table}", keys)
+
+    def _keys_to_read(self, table: Name) -> S3Credentials:
+        """The keys that the last read of a table had, while they are young: frames live long."""
+        with self._lock:
+            known = self._table_keys.get(table)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        keys = self.issue(str(table), Operation.READ, None, _DURATION)
+        with self._lock:
+            self._table_keys[table] = time.monotonic() + _YOUNG, keys
+        return keys
 
     def binaries(self, table: Name, *, write: bool) -> ObjectStore:
         if not write:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -29,6 +30,9 @@ _AS_LITERALS = (
 _GROUPS_ON_DISK = 256
 """Partitions above which delta-rs, which is as lazy on a disk, is the faster."""
 
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._=-]+")
+"""What stands in an address as it is: most paths, and looking is quicker than quoting."""
+
 Values = tuple[pa.Scalar, ...]
 """Of the partition columns, in the table's order of them."""
 
@@ -39,11 +43,22 @@ def open_files(
     table: DeltaTable,
     schema: pa.Schema,
     files: list[str],
+    *,
+    in_order: bool = False,
 ) -> DataFrame | None:
     """Some of a snapshot's files as a frame, or None where files alone do not tell their rows.
 
     Files of one partition are one scan, and the partition's values stand beside it as literals:
     so a filter on them, whatever its form, leaves only the scans that it is true for.
+
+    Args:
+        session: the frame's.
+        location: where the table lies.
+        table: the snapshot.
+        schema: its columns.
+        files: which of its files.
+        in_order: whether the scans follow one another. Within one, rows come in the order of its
+            files where the session has a single partition.
     """
     if not is_plain(table, schema):
         return None
@@ -55,7 +70,8 @@ def open_files(
         return None
     try:
         partitions = table.metadata().partition_columns
-        return _union([_scan(session, schema, partitions, *group) for group in groups])
+        frames = [_scan(session, schema, partitions, *group) for group in groups]
+        return _one_after_another(frames) if in_order else _union(frames)
     except UnknownPlanError:
         return None  # another DataFusion: the slower way reads the same rows
 
@@ -77,7 +93,7 @@ def is_plain(table: DeltaTable, schema: pa.Schema) -> bool:
 
 def chosen_files(table: DeltaTable, schema: pa.Schema, filters: Sequence[str | Expr]) -> list[str]:
     """The snapshot's files, without those that the log's minima and maxima rule out."""
-    kept = table.file_uris()
+    kept = sorted(table.file_uris())  # a checkpoint tells them in another order than commits do
     for text in prunable(schema, filters):
         try:
             chosen = set(table.file_uris(file_pruning_predicate=text))
@@ -126,7 +142,11 @@ def _urls(session: SessionContext, location: TableLocation, files: list[str]) ->
     else:
         start = f"s3://{location.s3.bucket}/"
         base = engine_url(session, location.s3)
-    return [base + quote(uri.removeprefix(start), safe="/=") for uri in files]
+    return [base + _quoted_path(uri.removeprefix(start)) for uri in files]
+
+
+def _quoted_path(path: str) -> str:
+    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/=")
 
 
 def _groups(
@@ -185,3 +205,14 @@ def _union(frames: list[DataFrame]) -> DataFrame:
         odd = frames[-1:] if len(frames) % 2 else []
         frames = [one.union(other) for one, other in pairs] + odd
     return frames[0]
+
+
+def _one_after_another(frames: list[DataFrame]) -> DataFrame:
+    """A union by a number of each frame's: sorted already, it is merged and nothing is sorted."""
+    if len(frames) == 1:
+        return frames[0]
+    names = frames[0].schema().names
+    number = "_" + max(names, key=len)  # which none of them is
+    numbered = [frame.with_column(number, lit(at)) for at, frame in enumerate(frames)]
+    every = (col(quoted(name)) for name in names)
+    return _union(numbered).sort(col(quoted(number))).select(*every)

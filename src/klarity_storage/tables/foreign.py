@@ -33,14 +33,18 @@ def through_delta(
     schema: pa.Schema,
     filters: Sequence[str | Expr],
     columns: Sequence[str] | None = None,
+    *,
+    in_order: bool = False,
 ) -> DataFrame:
     """The rows as delta-rs reads them; on S3 only those columns and rows that may be asked for.
+
+    The arguments are those of ``scan.open_frame``.
 
     Raises:
         QueryLimitError: from S3, and more than is held in memory.
     """
     if location.s3 is not None:
-        return session.from_arrow(_whole(location, table, schema, filters, columns))
+        return session.from_arrow(_whole(location, table, schema, filters, columns, in_order))
     # the provider holds on to its session weakly, so to one that stays
     frame = session.read_table(Table(table, shared_context()))
     plain = (col(quoted(field.name)).cast(field.type).alias(field.name) for field in schema)
@@ -53,10 +57,14 @@ def _whole(
     schema: pa.Schema,
     filters: Sequence[str | Expr],
     columns: Sequence[str] | None,
+    in_order: bool,
 ) -> pa.Table:
     wanted = schema if columns is None else _needed(schema, filters, columns)
     held, batches = 0, []
-    for batch in _asked(table, wanted.names, prunable(schema, filters)).cast(wanted):
+    here = QueryBuilder().register("t", table)
+    if in_order:
+        here.execute("SET datafusion.execution.target_partitions = 1")
+    for batch in _asked(here, wanted.names, prunable(schema, filters)).cast(wanted):
         held += batch.nbytes
         if held > IN_MEMORY:
             raise QueryLimitError(
@@ -69,9 +77,8 @@ def _whole(
     return pa.Table.from_batches(batches, wanted)
 
 
-def _asked(table: DeltaTable, names: list[str], filters: list[str]) -> pa.RecordBatchReader:
+def _asked(here: QueryBuilder, names: list[str], filters: list[str]) -> pa.RecordBatchReader:
     query = f"SELECT {', '.join(map(quoted, names))} FROM t"  # noqa: S608 - quoted
-    here = QueryBuilder().register("t", table)
     if filters:
         try:
             rows = here.execute(f"{query} WHERE {' AND '.join(filters)}")

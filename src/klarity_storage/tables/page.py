@@ -30,7 +30,7 @@ def open_page(
     order = [_sorted_by(order, schema) for order in query.order_by]
     columns = [find_column(name, schema).name for name in query.columns or schema.names]
     needed = [*columns, *(order.column for order in query.order_by)]
-    frame = open_frame(session, location, table, schema, filters, needed)
+    frame = open_frame(session, location, table, schema, filters, needed, in_order=not order)
     with told_as_query(f"the query of {location.name}", schema.names):
         frame = narrowed(frame, filters, None, None)
         if order:

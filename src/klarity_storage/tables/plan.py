@@ -36,7 +36,9 @@ def scan_files(context: SessionContext, urls: list[str], schema: pa.Schema) -> D
         many = LogicalPlan.from_bytes(context, plan)
     except Exception as error:
         raise UnknownPlanError(str(error)) from error
-    if _paths(many.to_bytes(context)) != urls:
+    back = many.to_bytes(context)
+    # the quick look first: thousands of paths take their time one by one
+    if (len(back) != len(plan) or _as_fields(urls) not in back) and _paths(back) != urls:
         raise UnknownPlanError("the plan came back with other paths")
     frame = context.create_dataframe_from_logical_plan(many)
     if not frame.schema().equals(schema):
@@ -48,9 +50,14 @@ def with_paths(plan: bytes, urls: list[str]) -> bytes:
     """The plan of a read of ``urls[0]``, as a read of them all."""
     if _paths(plan) != urls[:1]:
         raise UnknownPlanError("the plan does not read the one path that it was made from")
-    paths = b"".join(_field(_PATHS, url.encode()) for url in urls)
     others = b"".join(raw for number, _, raw in _fields(_scan(plan)) if number != _PATHS)
-    return _field(_LISTING_SCAN, paths + others)
+    return _field(_LISTING_SCAN, _as_fields(urls) + others)
+
+
+def _as_fields(urls: list[str]) -> bytes:
+    key = _encode(_PATHS << 3 | _BYTES)
+    texts = (url.encode() for url in urls)
+    return b"".join(key + _encode(len(text)) + text for text in texts)
 
 
 def _paths(plan: bytes) -> list[str]:
@@ -105,6 +112,8 @@ def _field(number: int, value: bytes) -> bytes:
 
 
 def _encode(value: int) -> bytes:
+    if value < 0x80:
+        return bytes((value,))
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

@@ -87,6 +87,8 @@ def open_frame(
     schema: pa.Schema,
     filters: Sequence[str | Expr] = (),
     columns: Sequence[str] | None = None,
+    *,
+    in_order: bool = False,
 ) -> DataFrame:
     """A snapshot as a frame, with all rows for which the filters hold, and perhaps others.
 
@@ -97,9 +99,14 @@ def open_frame(
         schema: its columns.
         filters: by them, files that cannot matter are left out.
         columns: the only ones that will be asked for, beside those of the filters.
+        in_order: whether the rows of a version always come in the same order, in a session with a
+            single partition.
     """
     with told_as_ours(location.name):
-        frame = open_files(session, location, table, schema, chosen_files(table, schema, filters))
+        files = chosen_files(table, schema, filters)
+        frame = open_files(session, location, table, schema, files, in_order=in_order)
         if frame is None:
-            return through_delta(session, location, table, schema, filters, columns)
+            return through_delta(
+                session, location, table, schema, filters, columns, in_order=in_order
+            )
         return frame
