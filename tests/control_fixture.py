@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from obstore.store import MemoryStore, ObjectStore, S3Store
 
 from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.server.app import create_app
+from klarity_storage.server.audit.sink import AuditQuery
 from klarity_storage.server.bootstrap import first_token
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.engines.base import Engine
@@ -125,11 +125,8 @@ class Control:
 
     def audit(self, request_id: str | None = None) -> list[dict[str, Any]]:
         """The audit lines, oldest first; of one request where it is named."""
-        lines = [
-            json.loads(line)
-            for file in sorted((self.data / "audit").glob("*.jsonl"))
-            for line in file.read_text().splitlines()
-        ]
+        page = self.services.audit.read(AuditQuery(oldest_first=True), limit=100_000)
+        lines: list[dict[str, Any]] = msgspec.to_builtins(page.items)
         return [line for line in lines if request_id in (None, line["request_id"])]
 
 

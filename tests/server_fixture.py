@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -41,11 +41,15 @@ class RunningServer:
 
 
 def start_server(
-    data: Path, *options: str, **environment: str
+    data: Path, *options: str, program: Sequence[str] = (), **environment: str
 ) -> tuple[subprocess.Popen[bytes], str, str]:
-    """Start a server, and return it, its address and the token that it printed, if any."""
+    """Start a server, and return it, its address and the token that it printed, if any.
+
+    The program is ``ks`` unless another one is named.
+    """
     log = data.with_suffix(".log")
-    command = [str(Path(sys.executable).with_name("ks")), "serve", "--data", str(data)]
+    ks_itself = str(Path(sys.executable).with_name("ks"))
+    command = [*(program or [ks_itself]), "serve", "--data", str(data)]
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [*command, "--port", "0", *options], stderr=stream, env=os.environ | environment

@@ -18,6 +18,7 @@ ORDER = (
     "space create",
     "space ls",
     "space show",
+    "doctor",
     "user create",
     "user ls",
     "token create",

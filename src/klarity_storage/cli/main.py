@@ -28,6 +28,7 @@ class Noun(NamedTuple):
 NOUNS: Final = {
     "login": Noun("Start", "Keep a server's address and your token for later commands."),
     "whoami": Noun("Start", "Show who you are here, and what you were granted."),
+    "doctor": Noun("Start", "Try what must work from here, and what must not."),
     "ls": Noun("Versions", "List spaces, names, versions, or the files of a version."),
     "push": Noun("Versions", "Make a new version out of a file or a directory."),
     "pull": Noun("Versions", "Write the files of a version into a directory."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from klarity_storage.server.audit.files import AuditFiles
 from klarity_storage.server.audit.sink import AuditSink
+from klarity_storage.server.audit.table import AuditTable
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.buckets.buckets import Buckets, open_known
 from klarity_storage.server.catalog.histories import Histories
@@ -64,8 +65,15 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         known,
         database,
         RightsCache(database),
-        AuditFiles(settings.data / "audit", settings.audit.days),
+        _open_audit(settings, database),
         ReadingKeys(known),
         Queries(settings.data / "queries", settings.query),
         guesses=Guesses(settings.limits.guesses),
     )
+
+
+def _open_audit(settings: Settings, database: Database) -> AuditSink:
+    """Files of a server on its own; where several share a database, a table of it."""
+    if database.kind == "sqlite":
+        return AuditFiles(settings.data / "audit", settings.audit.days)
+    return AuditTable(database, settings.audit.days)

@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from klarity_storage.errors import InvalidInputError
+from klarity_storage.errors import InvalidInputError, UnavailableError
 from klarity_storage.server.audit.files import AuditFiles
 from klarity_storage.server.audit.sink import Audience, AuditEvent, AuditQuery, AuditSink
+from klarity_storage.server.audit.table import AuditTable
+from klarity_storage.server.db.engine import Database
+from klarity_storage.server.db.migrate import open_database
+from klarity_storage.server.settings.sections import DatabaseSettings
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 
 OpenSink = Callable[..., AuditSink]
 
 
-@pytest.fixture(params=["files"])
+@pytest.fixture(params=["files", "sqlite", "postgresql"])
 def open_sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenSink]:
-    """Open the same record, again and again: ``open_sink(days=3)``."""
+    """Open the same record, again and again, as several servers do: ``open_sink(days=3)``."""
     opened: list[AuditSink] = []
+    databases: list[Database] = []
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").create()
 
-    def open_files(days: int | None = None) -> AuditSink:
-        opened.append(AuditFiles(tmp_path / "audit", days))
+    def open_one(days: int | None = None) -> AuditSink:
+        if request.param == "files":
+            opened.append(AuditFiles(tmp_path / "audit", days))
+        else:
+            databases.append(open_database(tmp_path, DatabaseSettings(url=url, connections=5)))
+            opened.append(AuditTable(databases[-1], days))
         return opened[-1]
 
-    yield open_files
+    yield open_one
     for sink in opened:
         sink.close()
+    for database in databases:
+        database.close()
 
 
 @pytest.fixture
@@ -178,6 +195,20 @@ def test_by_default_nothing_is_dropped(open_sink: OpenSink) -> None:
     for day in range(0, 4000, 400):
         open_sink().write(event(day * 24))
     assert len(found(open_sink())) == 10
+
+
+def test_what_cannot_be_recorded_is_told(open_sink: OpenSink, tmp_path: Path) -> None:
+    sink = open_sink()
+    sink.write(event())
+    if isinstance(sink, AuditTable):
+        with sink._database.write() as connection:
+            connection.execute(text("DROP TABLE audit"))
+    else:
+        sink.close()
+        shutil.rmtree(tmp_path / "audit")
+        (tmp_path / "audit").write_text("in the way")
+    with pytest.raises((UnavailableError, DBAPIError)):
+        sink.write(event())
 
 
 def test_days_are_dropped_whole_and_that_is_recorded(open_sink: OpenSink) -> None:

@@ -93,8 +93,10 @@ def test_what_is_not_given_is_refused(request_: CredentialsRequest, error: type[
 
 @pytest.mark.parametrize("by", ["user:alice", "x", "anyone", "user:" + "ä" * 200])
 def test_a_session_name_is_one_that_engines_take(by: str) -> None:
-    assert re.fullmatch(r"[A-Za-z0-9+=,.@-]{2,64}", session_name(by))
-    assert session_name(by) != session_name(by)
+    for request_id in ("a_b.c-12", "5c0f2d7a9b3e4f10", "x" * 62, "x" * 63, "x" * 64):
+        name = session_name(by, request_id)
+        assert re.fullmatch(r"[A-Za-z0-9_+=,.@-]{2,64}", name)
+        assert name.endswith(request_id)
 
 
 @pytest.mark.parametrize("text", ["vision", "vision/tables", "vision/models/m"])
@@ -107,7 +109,7 @@ def test_given_credentials_name_what_they_reach_and_when_they_end(
     engine: SeaweedEngine, space: str
 ) -> None:
     request: dict[str, Any] = {"scope": f"{space}/models/m", "duration": 900}
-    given = issue(engine, is_committed, CredentialsRequest(**request), "user:alice")
+    given = issue(engine, is_committed, CredentialsRequest(**request), "user:alice", "request-1")
     assert given.prefixes == [f"{space}/models/m/"]
     assert given.endpoint == engine.credentials.endpoint
     assert given.session_token

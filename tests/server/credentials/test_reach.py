@@ -126,7 +126,7 @@ def visit(engine: SeaweedEngine, scope: str, operation: str, version: str | None
     request = CredentialsRequest(
         scope=scope, operation=Operation(operation), version=version, duration=900
     )
-    return Visitor(issue(engine, lambda _name, _version: False, request, "user:alice"))
+    return Visitor(issue(engine, lambda _name, _version: False, request, "user:alice", "request-1"))
 
 
 def assert_closed(visitor: Visitor, foreign: str, own: str) -> None:

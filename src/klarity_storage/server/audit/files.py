@@ -38,6 +38,8 @@ class AuditFiles:
         days: how many whole days stay before today's; all without it.
     """
 
+    at_once = True
+
     def __init__(self, folder: Path, days: int | None = None) -> None:
         self._files = DayFiles(folder)
         self._days = days

@@ -67,8 +67,12 @@ class Audience:
 class AuditSink(Protocol):
     """An append-only record of decisions."""
 
+    @property
+    def at_once(self) -> bool:
+        """Whether writing takes microseconds, so that an event loop may do it."""
+
     def write(self, event: AuditEvent) -> None:
-        """Record an event for good before returning.
+        """Record an event for good before returning; never within a change of the database.
 
         Raises:
             UnavailableError: it cannot be recorded, so what it is about must not happen.

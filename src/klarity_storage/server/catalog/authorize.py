@@ -21,7 +21,8 @@ async def check_right(context: Context, scope: str, operation: Operation) -> Non
         ForbiddenError: no grant covers all of the scope.
     """
     action, target = ACTIONS[operation], Pattern.of_scope(scope)
-    if context.services.rights.decides_at_hand(context.actor, target.space):
+    services = context.services
+    if services.audit.at_once and services.rights.decides_at_hand(context.actor, target.space):
         require(context, action, target, about=operation)
     else:
         await asyncio.to_thread(require, context, action, target, about=operation)

@@ -27,6 +27,6 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     def has_version(name: Name, version: str) -> bool:
         return version in services.histories.read(engine.store, name).closed
 
-    keys = issue(engine, has_version, request, context.actor.principal)
+    keys = issue(engine, has_version, request, context.actor.principal, context.request_id)
     services.metrics.issued(request.operation)
     return keys

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +20,7 @@ HasVersion = Callable[[Name, str], bool]
 """Whether the folder of that version hash is closed: a commit points into it, or was purged."""
 
 _SESSION_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9+=,.@-]")
+_LONGEST: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,15 @@ class Reach:
 
 
 def issue(
-    engine: Engine, history_has_version: HasVersion, request: CredentialsRequest, by: str
+    engine: Engine,
+    history_has_version: HasVersion,
+    request: CredentialsRequest,
+    by: str,
+    request_id: str,
 ) -> S3Credentials:
     """Temporary credentials for a request whose rights the caller has required already.
+
+    The engine's log shows who asked, and in which request.
 
     Raises:
         InvalidInputError: writing is asked for where it is not given: a whole space or kind, a
@@ -53,7 +59,7 @@ def issue(
         delete=reach.delete,
         keep=reach.keep,
     )
-    given = engine.assume(policy, session_name(by), request.duration)
+    given = engine.assume(policy, session_name(by, request_id), request.duration)
     return msgspec.structs.replace(given, prefixes=reach.read)
 
 
@@ -83,13 +89,14 @@ def _reach_of_table(operation: Operation, name: Name, prefixes: list[str]) -> Re
             return Reach(prefixes, prefixes)
 
 
-def session_name(by: str) -> str:
-    """Who asked, as the engine's own log can show it, and a part that makes it unique.
+def session_name(by: str, request_id: str) -> str:
+    """Who asked, as far as there is room, and the whole id of the request in which.
 
-    >>> session_name("user:alice")[:11]
-    'user-alice-'
+    >>> session_name("user:alice", "5c0f2d7a9b3e4f10")
+    'user-alice-5c0f2d7a9b3e4f10'
     """
-    return f"{_SESSION_CHARACTERS.sub('-', by)[:55]}-{secrets.token_hex(4)}"
+    who = _SESSION_CHARACTERS.sub("-", by)[: max(0, _LONGEST - 1 - len(request_id))]
+    return f"{who}-{request_id}" if who else request_id[:_LONGEST]
 
 
 def _version_prefix(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
@@ -113,3 +114,34 @@ generations = Table(
     Column("value", BigInteger, nullable=False),
 )
 """Numbers that rise with each change of what processes keep in memory: ``rights``."""
+
+audit = Table(
+    "audit",
+    metadata,
+    # the order in which events can be seen; SQLite counts only in INTEGER
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("day", key(10), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("token_id", Text),
+    Column("remote", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("scope", Text),
+    Column("space", Text),
+    Column("about", Text, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Column("via", Text),
+    Column("grant_version", Text),
+    Column("reason", Text, nullable=False),
+    Index(None, "principal", "id"),
+    Index(None, "space", "id"),
+    Index(None, "day"),
+)
+"""Decisions, where several servers share the database; triggers refuse to change or delete any."""
+
+audit_drops = Table("audit_drops", metadata, Column("before", key(10), primary_key=True))
+"""Days (YYYY-MM-DD) before which decisions may be deleted."""

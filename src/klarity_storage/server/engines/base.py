@@ -38,7 +38,7 @@ class Engine(Protocol):
 
         Args:
             policy: an IAM policy with one statement at least; it goes as inline session policy.
-            session: a name for the engine's own log, 2 to 64 characters of ``[A-Za-z0-9+=,.@-]``.
+            session: a name for the engine's own log, 2 to 64 characters of ``[A-Za-z0-9_+=,.@-]``.
             duration: seconds, 900 to 43,200.
 
         Raises:

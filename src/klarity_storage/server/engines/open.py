@@ -28,6 +28,7 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
         bucket=bucket,
         port=settings.engine.port,
         public_endpoint=settings.engine.public_endpoint,
+        request_days=settings.audit.request_days,
     )
     with seaweed as engine:
         yield engine

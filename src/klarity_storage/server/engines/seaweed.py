@@ -18,6 +18,7 @@ from klarity_storage.server.engines import weed
 from klarity_storage.server.engines.binary import find_weed
 from klarity_storage.server.engines.keys import EngineKeys, load_keys, write_private
 from klarity_storage.server.engines.ports import HOST, Ports, choose_ports, is_free
+from klarity_storage.server.engines.requests import RequestLog
 from klarity_storage.server.engines.sts import Access
 from klarity_storage.server.engines.supervise import Command, Supervisor, end_leftover
 from klarity_storage.server.engines.uploads import BucketUploads
@@ -39,6 +40,8 @@ class SeaweedEngine:
         bucket: made when it is not there, 3 to 63 characters.
         port: where S3 listens on loopback; 0 takes the last one if it is free, or any.
         public_endpoint: the URL that clients are given, of a proxy that passes on to that port.
+        request_days: how many whole days of its S3 requests are kept in ``data/logs/s3`` before
+            today's; none are logged with 0.
     """
 
     stable_etags = True
@@ -50,9 +53,15 @@ class SeaweedEngine:
         bucket: str = "klarity",
         port: int = 0,
         public_endpoint: str | None = None,
+        request_days: int = 0,
     ) -> None:
         self._folder = data.resolve() / "engine"
         self._log = data.resolve() / "logs" / "engine.log"
+        self._requests = (
+            RequestLog(self._folder, self._log.with_name("s3"), request_days)
+            if request_days
+            else None
+        )
         self._bucket = bucket
         self._port = port
         self._public_endpoint = public_endpoint
@@ -153,6 +162,8 @@ class SeaweedEngine:
         if self._supervisor is not None:
             self._supervisor.stop(STOP_PATIENCE)
         self._supervisor = None
+        if self._requests is not None:
+            self._requests.stop()
         if self._ports is not None:
             weed.remove_sockets(self._ports)
 
@@ -169,7 +180,13 @@ class SeaweedEngine:
 
     def _launch(self, program: Path, keys: EngineKeys, ports: Ports) -> None:
         command = Command(
-            arguments=weed.arguments(program, self._folder, ports, self._public_endpoint),
+            arguments=weed.arguments(
+                program,
+                self._folder,
+                ports,
+                self._public_endpoint,
+                requests=self._requests is not None,
+            ),
             environment=weed.environment(self._folder, keys),
             folder=self._folder,
             log=self._log,
@@ -186,6 +203,8 @@ class SeaweedEngine:
             credentials, role_arn=weed.ROLE_ARN, public_endpoint=self._public_endpoint
         )
         self._ports = ports
+        if self._requests is not None:
+            self._requests.start()  # before the engine, which finds somebody there
         self._supervisor = Supervisor(command)
         self._supervisor.start()
         self._await_port(ports.s3)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from klarity_storage.server.engines.certificates import write_certificates
 from klarity_storage.server.engines.keys import EngineKeys, write_private
 from klarity_storage.server.engines.ports import HOST, Ports
+from klarity_storage.server.engines.requests import CONFIGURATION
 
 ROLE: Final = "klarity"
 ROLE_ARN: Final = f"arn:aws:iam::000000000000:role/{ROLE}"
@@ -19,7 +20,12 @@ _GRPC_PARTS: Final = ("master", "volume", "filer", "s3", "admin", "worker", "cli
 
 
 def arguments(
-    weed: Path, folder: Path, ports: Ports, public_endpoint: str | None = None
+    weed: Path,
+    folder: Path,
+    ports: Ports,
+    public_endpoint: str | None = None,
+    *,
+    requests: bool = False,
 ) -> list[str]:
     """The command, which holds no secret and names the data directory.
 
@@ -43,6 +49,7 @@ def arguments(
         "s3.externalUrl": public_endpoint or "",
         "s3.config": "config/s3.json",
         "s3.iam.config": "config/iam.json",
+        "s3.auditLogConfig": "config/requests.json" if requests else "",
         "filer.localSocket": "filer.sock",
         "s3.localSocket": "s3.sock",
         "s3.localFilerSocket": "filer.sock",
@@ -112,6 +119,7 @@ def write_configuration(folder: Path, keys: EngineKeys) -> None:
     write_private(config / "security.toml", _security(config).encode())
     write_private(config / "s3.json", json.dumps(_identities(keys)).encode())
     write_private(config / "iam.json", json.dumps(_iam(keys)).encode())
+    write_private(config / "requests.json", json.dumps(CONFIGURATION).encode())
 
 
 def _security(config: Path) -> str:

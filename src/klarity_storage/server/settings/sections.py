@@ -219,6 +219,10 @@ class AuditSettings(Section, frozen=True):
         Annotated[int, msgspec.Meta(ge=1)] | None,
         _doc("Whole days of the audit log that are kept before today's; all without it."),
     ] = None
+    request_days: Annotated[
+        Annotated[int, msgspec.Meta(ge=0)],
+        _doc("seaweed: the same of its log of S3 requests, which is not kept with 0."),
+    ] = 30
 
 
 class Settings(Section, frozen=True):

@@ -1,0 +1,1 @@
+"""``ks doctor``: try what must work from here, and what must not."""
