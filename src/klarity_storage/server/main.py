@@ -66,7 +66,9 @@ def serve(settings: Settings, say: Say | None = None) -> None:
         open_buckets(settings) as buckets,
     ):
         address = address_of(listener)
-        services = open_services(settings.data, buckets, settings.query, settings.audit)
+        services = open_services(
+            settings.data, buckets, settings.query, settings.audit, settings.oidc
+        )
         try:
             say(f"Klarity Storage at {address}")
             say(f"  data    {settings.data.resolve()}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from klarity_storage.server.credentials.reading import ReadingKeys
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.metrics.count import Metrics
+from klarity_storage.server.oidc.issuers import Issuers
 from klarity_storage.server.queries.run import Queries
-from klarity_storage.server.settings.sections import AuditSettings, QuerySettings
+from klarity_storage.server.settings.sections import AuditSettings, OidcSettings, QuerySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Services:
     audit: AuditSink
     reading: ReadingKeys
     queries: Queries
+    issuers: Issuers
     histories: Histories = field(default_factory=Histories)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -43,6 +45,7 @@ def open_services(
     buckets: Iterable[Bucket],
     query: QuerySettings | None = None,
     audit: AuditSettings | None = None,
+    oidc: Mapping[str, OidcSettings] | None = None,
 ) -> Services:
     """The services over a data directory: its database is made or migrated where needed.
 
@@ -70,4 +73,5 @@ def open_services(
         AuditFiles(data / "audit", (audit or AuditSettings()).days),
         ReadingKeys(known),
         Queries(data / "queries", query or QuerySettings()),
+        Issuers(oidc or {}),
     )

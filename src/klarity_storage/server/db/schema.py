@@ -46,6 +46,10 @@ users = Table(
     Column("administrator", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),
+    # whom an issuer of OpenID Connect vouches for; neither is set for users of this server alone
+    Column("issuer", String(512)),
+    Column("subject", String(255)),
+    Index(None, "issuer", "subject", unique=True),
 )
 
 tokens = Table(
