@@ -18,6 +18,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+import klarity_storage as ks
+from server_fixture import RunningServer, start_server
+
 FOLDER = Path(__file__).with_name("oidc")
 AUDIENCE = "https://storage.example.org"
 CLIENT = "ks-cli"
@@ -176,3 +179,23 @@ def provider(first_key: SigningKey) -> Iterator[Provider]:
     """Shared by the tests of a worker, which leave its keys as they are."""
     with running_provider(first_key) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def trusting_server(
+    tmp_path_factory: pytest.TempPathFactory, provider: Provider
+) -> Iterator[RunningServer]:
+    """A whole server that trusts the provider, as `corp`, and lets people log in at it."""
+    data = tmp_path_factory.mktemp("trusting") / "data"
+    data.mkdir()
+    (data / "klarity.toml").write_text(
+        f'[oidc.corp]\nissuer = "{provider.issuer}"\naudience = "{AUDIENCE}"\n'
+        f'client_id = "{CLIENT}"\nresource = "{AUDIENCE}"\nadministrators = "admins"\n'
+    )
+    process, address, token = start_server(data)
+    try:
+        with ks.connect(address, token=token) as admin:
+            yield RunningServer(process, data, address, admin, token)
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -66,6 +66,7 @@ ORDER = (
     "grant rm",
     "token revoke",
     "user disable",
+    "logout",
 )
 """Takers after givers. ``serve`` is apart: it does not end."""
 

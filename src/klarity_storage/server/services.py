@@ -54,6 +54,7 @@ def open_services(
         buckets: of engines that run, the main one first.
         query: what queries may take.
         audit: how long lines of the audit log stay.
+        oidc: the issuers that are trusted, by name.
 
     Raises:
         ConfigurationError: a newer program has written the database, or a space lies in a bucket

@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 from control_fixture import Api, Control, MemoryEngine
 from klarity_storage.server.app import create_app
 from klarity_storage.server.bootstrap import first_token
+from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.oidc.issuers import Issuers
 from klarity_storage.server.services import open_services
 from klarity_storage.server.settings.sections import OidcSettings
@@ -45,7 +46,7 @@ class Trusting:
     """Starts control planes that trust some issuers."""
 
     def __init__(self, data: Path, engine: MemoryEngine, clock: Clock) -> None:
-        self.services = open_services(data, engine)
+        self.services = open_services(data, [Bucket("main", engine)])
         self.data, self.clock = data, clock
         self.secret = first_token(self.services)
         self.open: list[TestClient[object]] = []  # type: ignore[type-var]

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -240,6 +241,6 @@ def test_a_token_that_was_good_ends(
     claims = claims_of(provider.issuer, sub="good", preferred_username="good")
     bearer = Api(fortress.http, first_key.sign(claims))
     bearer.ok("GET", "/v1/whoami")
-    real = time.time
-    monkeypatch.setattr("klarity_storage.server.oidc.issuers.time.time", lambda: real() + 331)
+    late = SimpleNamespace(time=lambda: time.time() + 331)
+    monkeypatch.setattr("klarity_storage.server.oidc.issuers.time", late)
     assert "has expired" in bearer.fails(401, "GET", "/v1/whoami")["detail"]
