@@ -16,7 +16,13 @@ settings.register_profile(
 )
 settings.load_profile("shared")
 
-pytest_plugins = ["engine_fixture", "postgres_fixture", "server_fixture", "buckets_fixture"]
+pytest_plugins = [
+    "engine_fixture",
+    "postgres_fixture",
+    "server_fixture",
+    "buckets_fixture",
+    "oidc_fixture",
+]
 
 Tree = Mapping[str, bytes]
 PlantTree = Callable[..., Path]

@@ -67,6 +67,7 @@ ORDER = (
     "grant rm",
     "token revoke",
     "user disable",
+    "logout",
 )
 """Takers after givers. ``serve`` is apart: it does not end."""
 

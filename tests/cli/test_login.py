@@ -52,7 +52,8 @@ def test_a_wrong_token_is_not_kept(stranger: Run, server: RunningServer, work: P
 @pytest.mark.parametrize(
     ("args", "stdin", "code", "says"),
     [
-        ([], None, 2, "Nobody is at the terminal"),
+        ([], None, 7, "127.0.0.1:9"),
+        (["--with-token"], None, 2, "Nobody is at the terminal"),
         (["--token-stdin"], "", 2, "empty"),
         (["--token-stdin"], "ks_" + "w" * 43, 7, "127.0.0.1:9"),
     ],

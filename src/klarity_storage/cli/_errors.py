@@ -59,6 +59,7 @@ INTERRUPTED: Final = 130
 CLOSED_PIPE: Final = 141
 
 _SECRET = re.compile(r"ks_[A-Za-z0-9_-]{16,}")
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){1,2}")
 
 
 def next_step(error: errors.StorageError) -> str:
@@ -163,4 +164,4 @@ def _next_line(error: errors.StorageError) -> str:
 
 def _without_secrets(text: str) -> str:
     """A token that found its way into a message stays out of logs and screens."""
-    return _SECRET.sub("ks_***", text)
+    return _JWT.sub("eyJ***", _SECRET.sub("ks_***", text))

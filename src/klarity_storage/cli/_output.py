@@ -149,6 +149,11 @@ class Output:
         if not self.silent:
             _write(sys.stderr, f"{_format.harmless(text)}\n")
 
+    def ask(self, text: str) -> None:
+        """Tell a person what the command waits for, whatever else is silent."""
+        _write(sys.stderr, f"{_format.harmless(text)}\n")
+        sys.stderr.flush()
+
     def hint(self, text: str) -> None:
         """Tell a person at a terminal where to go on; scripts need no advice."""
         if sys.stderr.isatty():

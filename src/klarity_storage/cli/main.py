@@ -27,6 +27,7 @@ class Noun(NamedTuple):
 
 NOUNS: Final = {
     "login": Noun("Start", "Keep a server's address and your token for later commands."),
+    "logout": Noun("Start", "Forget your token, and end the login that it is of."),
     "whoami": Noun("Start", "Show who you are here, and what you were granted."),
     "doctor": Noun("Start", "Try what must work from here, and what must not."),
     "ls": Noun("Versions", "List spaces, names, versions, or the files of a version."),

@@ -8,16 +8,21 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from klarity_storage.client.cache_entries import entries_of
 from klarity_storage.client.safenai import FILE_NAME, edited, files_from, home_file, read_section
 from klarity_storage.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from klarity_storage.client.logins import Login
+
 URL_VARIABLE: Final = "KS_URL"
 TOKEN_VARIABLE: Final = "KS_TOKEN"  # noqa: S105 - the name of a variable
 PROJECT_API_VARIABLE: Final = "SAFENAI_PROJECT_API"
-_KEYS = ("base_url", "cache", "dataspaces", "token")
+_KEYS = ("base_url", "cache", "dataspaces", "login", "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Configuration:
     """The spaces that ``all`` stands for; every one with none."""
     source: str = ""
     """Where location and token came from, for a person."""
+    renewable: bool = False
+    """Whether a login at an issuer gives another token when this one ends."""
 
     @property
     def is_server(self) -> bool:
@@ -45,6 +52,7 @@ class _Found:
     location: str | None = None
     token: str | None = field(default=None, repr=False)
     dataspaces: tuple[str, ...] = ()
+    renewable: bool = False
 
 
 def is_url(location: str) -> bool:
@@ -83,7 +91,9 @@ def read_configuration(
     origin = f"{place.location} from {place.source}"
     if key:
         origin += f", token from {key.source}"
-    return Configuration(place.location, key.token if key else None, spaces, origin)
+    if key is None:
+        return Configuration(place.location, None, spaces, origin)
+    return Configuration(place.location, key.token, spaces, origin, key.renewable)
 
 
 def _token_fits(source: _Found, place: _Found) -> bool:
@@ -128,7 +138,8 @@ def _from_file(file: Path, *, is_home: bool) -> _Found:
                 hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(_KEYS)}.",
             )
     token = section.get("token")
-    if token is not None:
+    login = section.get("login")
+    if token is not None or login is not None:
         _check_token_file(file, is_home=is_home)
     base_url, spaces = section.get("base_url"), section.get("dataspaces", [])
     for key, value in (("base_url", base_url), ("token", token)):
@@ -137,7 +148,7 @@ def _from_file(file: Path, *, is_home: bool) -> _Found:
     if not isinstance(spaces, list) or not all(isinstance(space, str) for space in spaces):
         raise ConfigurationError(f"'dataspaces' in {file} is not a list of texts.")
     entries_of(file)  # what is wrong with them is known before it is needed
-    return _Found(str(file), _location(base_url), token, tuple(spaces))
+    return _Found(str(file), _location(base_url), token, tuple(spaces), login is not None)
 
 
 def _check_token_file(file: Path, *, is_home: bool) -> None:
@@ -177,10 +188,15 @@ def _from_project_api(url: str) -> _Found:
         ) from error
 
 
-def save_login(base_url: str, token: str) -> Path:
+def save_login(base_url: str, token: str, login: Login | None = None) -> Path:
     """Write server and token to the home directory's ``.safenai``, mode 0600, in one step.
 
     What else stands in the file is kept, comments included.
+
+    Args:
+        base_url: the server's.
+        token: the caller's.
+        login: what renews it, where something does.
 
     Returns:
         The file.
@@ -191,4 +207,7 @@ def save_login(base_url: str, token: str) -> Path:
     with edited(file, mode=0o600) as document:
         section = document.setdefault("storage", tomlkit.table())
         section.update({"base_url": base_url, "token": token})
+        section.pop("login", None)  # of another token
+        if login is not None:
+            section["login"] = msgspec.to_builtins(login)
     return file

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -17,6 +18,7 @@ from klarity_storage.errors import (
     InternalError,
     NotFoundError,
     StorageError,
+    UnauthenticatedError,
     UnavailableError,
 )
 from klarity_storage.protocol.problem import CONTENT_TYPE, Problem, error_of
@@ -32,19 +34,30 @@ _NEVER_SENT: Final = (
 )
 
 
+class _NotRenewedError(UnavailableError):
+    """There is no new token, as its issuer does not answer: nothing was done at the server."""
+
+
 class Http:
     """One server, one caller.
 
     Args:
         base_url: the server's, without a closing slash.
         token: the caller's; it goes into a header and nowhere else.
+        renew: gives another for a token that the server refuses, or None.
     """
 
-    def __init__(self, base_url: str, token: str | None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None,
+        renew: Callable[[str], str | None] | None = None,
+    ) -> None:
         self.base_url = base_url
         self._headers = {"User-Agent": f"klarity-storage/{klarity_storage.__version__}"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._token = token
+        self._renew = renew
+        self._renewing = threading.Lock()
         self._pool = open_pool(base_url)
 
     def __repr__(self) -> str:
@@ -79,7 +92,10 @@ class Http:
                 try:
                     self._send("DELETE", url, None)
                 except UnavailableError as error:
-                    arrived = arrived or not isinstance(error.__cause__, _NEVER_SENT)
+                    arrived = arrived or not (
+                        isinstance(error, _NotRenewedError)
+                        or isinstance(error.__cause__, _NEVER_SENT)
+                    )
                     raise
                 except NotFoundError:
                     if not arrived:
@@ -106,7 +122,37 @@ class Http:
         return self.base_url + path + (f"?{urlencode(params)}" if params else "")
 
     def _send(self, method: str, url: str, content: bytes | None) -> urllib3.BaseHTTPResponse:
+        """Send a request; once more with another token where the server refuses the first."""
+        token = self._token
+        try:
+            return self._send_as(token, method, url, content)
+        except UnauthenticatedError:
+            renewed = self._renewed(token)
+            if renewed is None:
+                raise
+        return self._send_as(renewed, method, url, content)
+
+    def _renewed(self, refused: str | None) -> str | None:
+        """The token to use after one that was refused; many threads may ask at once."""
+        with self._renewing:
+            if self._token != refused:
+                return self._token
+            if self._renew is None or refused is None:
+                return None
+            try:
+                renewed = self._renew(refused)
+            except UnavailableError as error:
+                raise _NotRenewedError(error.message, hint=error.hint) from error
+            if renewed is not None:
+                self._token = renewed
+            return renewed
+
+    def _send_as(
+        self, token: str | None, method: str, url: str, content: bytes | None
+    ) -> urllib3.BaseHTTPResponse:
         headers = dict(self._headers)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         if content is not None:
             headers["Content-Type"] = "application/json"
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from klarity_storage.protocol.base import Response
 from klarity_storage.protocol.grants import Grant
+from klarity_storage.protocol.oidc import LoginIssuer
 
 
 class ServerInfo(Response, frozen=True):
@@ -11,6 +12,8 @@ class ServerInfo(Response, frozen=True):
 
     name: str
     version: str
+    issuers: list[LoginIssuer] = []
+    """Where `ks login` gets tokens for it."""
 
 
 class Identity(Response, frozen=True):

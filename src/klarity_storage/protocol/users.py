@@ -13,6 +13,8 @@ class User(Response, frozen=True):
     administrator: bool
     created_at: datetime
     disabled_at: datetime | None = None
+    issuer: str | None = None
+    """The OpenID Connect issuer that vouches for the user."""
 
 
 class UserList(Response, frozen=True):

@@ -16,6 +16,7 @@ from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.limits.guesses import Guesses
 from klarity_storage.server.metrics.count import Metrics
+from klarity_storage.server.oidc.issuers import Issuers
 from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.rights.cache import RightsCache
 from klarity_storage.server.settings.sections import Settings
@@ -31,6 +32,7 @@ class Services:
     audit: AuditSink
     reading: ReadingKeys
     queries: Queries
+    issuers: Issuers
     histories: Histories = field(default_factory=Histories)
     guesses: Guesses = field(default_factory=Guesses)
     metrics: Metrics = field(default_factory=Metrics)
@@ -68,6 +70,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         _open_audit(settings, database),
         ReadingKeys(known),
         Queries(settings.data / "queries", settings.query),
+        Issuers(settings.oidc),
         guesses=Guesses(settings.limits.guesses),
     )
 

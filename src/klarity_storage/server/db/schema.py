@@ -55,6 +55,10 @@ users = Table(
     # adds none to a table that is there, and spaces stay
     Column("service", Boolean, nullable=False, server_default=false()),
     Column("space", String(128)),
+    # whom an issuer of OpenID Connect vouches for; neither is set for users of this server alone
+    Column("issuer", String(512)),
+    Column("subject", String(255)),
+    Index(None, "issuer", "subject", unique=True),
 )
 """Users and services: one namespace, so that no two callers are ever taken for each other."""
 

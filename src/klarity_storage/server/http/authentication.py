@@ -17,6 +17,9 @@ from klarity_storage.server.catalog import tokens
 from klarity_storage.server.context import Context
 from klarity_storage.server.http.remote import caller_address
 from klarity_storage.server.http.request_id import request_id
+from klarity_storage.server.oidc.authenticate import authenticate
+from klarity_storage.server.oidc.verify import is_jwt
+from klarity_storage.server.rights.actor import Actor
 from klarity_storage.server.services import Services
 
 _SCHEME: Final = "bearer "
@@ -33,22 +36,42 @@ async def know_the_caller(
     Raises:
         UnauthenticatedError: there is no token, or not one that is good; that is recorded.
         RateLimitedError: too many that are not good came from there.
-        UnavailableError: it cannot be recorded, or the database does not answer.
+        UnavailableError: it cannot be recorded, or what the token is held against cannot be had.
     """
     services: Services = connection.app.state.services
     remote = caller_address(connection.scope)
     number = request_id(connection.scope)
     try:
         secret = _bearer(connection.headers.get("Authorization", ""))
-        actor = tokens.authenticate_at_hand(services, secret)
-        if actor is None:
-            with services.guesses.watched(remote, secret):
-                actor = await asyncio.to_thread(tokens.authenticate, services, secret)
+        actor = await actor_of(services, secret, number, remote)
     except UnauthenticatedError as error:
         told = refused_caller(error, handler.handler_name, number, remote)
         await asyncio.to_thread(services.audit.write, told)
         raise
     connection.scope["user"] = Context(services, actor, handler.handler_name, number, remote)
+
+
+async def actor_of(services: Services, secret: str, request_id: str, remote: str) -> Actor:
+    """Whose token it is: one of this server's own, or a JWT of an issuer that it trusts.
+
+    Args:
+        services: the server's parts.
+        secret: the bearer token.
+        request_id: of the request that it came with.
+        remote: the address that this came from.
+
+    Raises:
+        UnauthenticatedError: nobody's, or it is not good any more.
+        RateLimitedError: too many that are not good came from there.
+        UnavailableError: what it is held against cannot be had.
+    """
+    known = tokens.authenticate_at_hand(services, secret)
+    if known is not None:
+        return known
+    with services.guesses.watched(remote, secret):
+        if services.issuers and is_jwt(secret):
+            return await authenticate(services, secret, request_id, remote)
+        return await asyncio.to_thread(tokens.authenticate, services, secret)
 
 
 def context_of(request: Request[Context, Any, Any]) -> Context:

@@ -29,9 +29,10 @@ def check_readiness(request: Request[Any, Any, Any]) -> Response[Readiness]:
 
 
 @get("/v1/server", tags=["server"], sync_to_thread=False)
-def get_server() -> ServerInfo:
-    """Say which server this is; takes no token."""
-    return ServerInfo(name="Klarity Storage", version=_VERSION)
+def get_server(request: Request[Any, Any, Any]) -> ServerInfo:
+    """Say which server this is, and where to log in; takes no token."""
+    issuers = request.app.state.services.issuers.for_login()
+    return ServerInfo(name="Klarity Storage", version=_VERSION, issuers=issuers)
 
 
 ROUTES = [check_health, check_readiness, get_server]

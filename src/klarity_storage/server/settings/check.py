@@ -12,6 +12,7 @@ import msgspec
 
 from klarity_storage.errors import ConfigurationError
 from klarity_storage.protocol.spaces import Strategy
+from klarity_storage.server.settings.issuers import check_issuers
 from klarity_storage.server.settings.sections import (
     MAIN,
     BucketSettings,
@@ -37,6 +38,7 @@ def check_settings(settings: Settings) -> None:
     check_bucket("storage.bucket", settings.storage.bucket)
     check_database(settings.database)
     read_networks(settings.server.trusted_proxies)
+    check_issuers(settings.oidc)
     places = {(MAIN, settings.storage.bucket): "storage.bucket"}
     for name, engine in settings.engines.items():
         _check_table("engines", name)

@@ -225,6 +225,47 @@ class AuditSettings(Section, frozen=True):
     ] = 30
 
 
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+"""How a JWT may be signed: with a key pair only, so that whoever can verify cannot sign."""
+
+
+class OidcSettings(Section, frozen=True):
+    issuer: Annotated[str, _doc("The issuer's URL, exactly as its tokens name it; https.")]
+    audience: Annotated[str, _doc("What its tokens must be made for: this server.")]
+    user_claim: Annotated[str, _doc("The claim that names a new user.")] = "preferred_username"
+    groups_claim: Annotated[
+        str, _doc("The claim that lists the user's groups; dots lead into nested claims.")
+    ] = "groups"
+    group_prefix: Annotated[
+        str | None, _doc("What stands before a group's name here; the table's name and a dot.")
+    ] = None
+    administrators: Annotated[
+        str | None, _doc("The group, as the issuer calls it, whose members are administrators.")
+    ] = None
+    algorithms: Annotated[
+        tuple[Algorithm, ...], _doc("How its tokens may be signed; with key pairs only.")
+    ] = ("RS256", "PS256", "ES256", "EdDSA")
+    client_id: Annotated[
+        str | None,
+        _doc("The public client as which `ks login` uses the device flow; none without."),
+    ] = None
+    scopes: Annotated[tuple[str, ...], _doc("The scopes that `ks login` asks for.")] = (
+        "openid",
+        "profile",
+        "offline_access",
+    )
+    resource: Annotated[
+        str | None,
+        _doc("The resource that `ks login` names, where the issuer wants one (RFC 8707)."),
+    ] = None
+
+    def group_prefix_of(self, name: str) -> str:
+        """What stands before its groups' names, by the name of its table."""
+        return f"{name}." if self.group_prefix is None else self.group_prefix
+
+
 class Settings(Section, frozen=True):
     """What a server is started with."""
 
@@ -241,6 +282,7 @@ class Settings(Section, frozen=True):
     limits: LimitsSettings = LimitsSettings()
     metrics: MetricsSettings = MetricsSettings()
     audit: AuditSettings = AuditSettings()
+    oidc: dict[str, OidcSettings] = {}
     tls: TlsSettings = TlsSettings()
 
 
@@ -296,10 +338,15 @@ def table() -> list[Setting]:
     return [
         Setting(
             f"{name}.<name>.{field.name}" if shape.named else f"{name}.{field.name}",
-            None if field.required or field.default == () else field.default,
+            None if field.required else _shown(field.default),
             hints[field.name].__metadata__[-1].description,
         )
         for name, shape in SECTIONS.items()
         for hints in [get_type_hints(shape.section, include_extras=True)]
         for field in msgspec.structs.fields(shape.section)
     ]
+
+
+def _shown(default: Any) -> Any:
+    """A default as the file would say it."""
+    return (list(default) or None) if isinstance(default, tuple) else default

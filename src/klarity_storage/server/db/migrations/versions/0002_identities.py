@@ -8,7 +8,7 @@ from alembic import op
 from klarity_storage.server.db.types import UtcDateTime
 
 revision = "0002"
-down_revision = "0004"
+down_revision = "0001"
 
 
 def upgrade() -> None:

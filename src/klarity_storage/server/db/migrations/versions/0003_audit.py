@@ -8,7 +8,7 @@ from alembic import op
 from klarity_storage.server.db.types import UtcDateTime, key
 
 revision = "0003"
-down_revision = "0004"
+down_revision = "0002"
 
 # A day can be deleted once audit_drops says so: whole days are all that there is a word for.
 _SQLITE = (
