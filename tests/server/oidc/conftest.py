@@ -16,7 +16,7 @@ from klarity_storage.server.bootstrap import first_token
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.oidc.issuers import Issuers
 from klarity_storage.server.services import open_services
-from klarity_storage.server.settings.sections import OidcSettings, Settings
+from klarity_storage.server.settings.sections import LimitsSettings, OidcSettings, Settings
 from oidc_fixture import AUDIENCE, CLIENT, Provider
 from server.oidc.stub_issuer import StubIssuer, running_stub
 
@@ -42,11 +42,17 @@ def trust(issuer: str, **more: object) -> OidcSettings:
     return OidcSettings(issuer=issuer, audience=AUDIENCE, **wanted)  # type: ignore[arg-type]
 
 
+UNLIMITED = LimitsSettings(guesses=0)
+"""Attacks come from one address here, and each is to be answered for itself."""
+
+
 class Trusting:
     """Starts control planes that trust some issuers."""
 
     def __init__(self, data: Path, engine: MemoryEngine, clock: Clock) -> None:
-        self.services = open_services(Settings(data=data), [Bucket("main", engine)])
+        self.services = open_services(
+            Settings(data=data, limits=UNLIMITED), [Bucket("main", engine)]
+        )
         self.data, self.clock = data, clock
         self.secret = first_token(self.services)
         self.open: list[TestClient[object]] = []  # type: ignore[type-var]
