@@ -69,7 +69,10 @@ ORDER = (
     "user disable",
     "logout",
 )
-"""Takers after givers. ``serve`` is apart: it does not end."""
+"""Takers after givers."""
+
+APART = ("serve", "admin backup", "admin restore")
+"""They need a data directory, and ``serve`` does not end: their own tests run them."""
 
 
 def commands() -> Iterator[tuple[str, Command]]:
@@ -97,7 +100,7 @@ def play(lines: Iterator[str], run: Run, spawn: Spawn) -> None:
 
 
 def test_every_command_has_its_place() -> None:
-    assert {line for line, _ in commands()} == {*ORDER, "serve"}
+    assert {line for line, _ in commands()} == {*ORDER, *APART}
     assert all(command.examples for _, command in commands())
 
 
@@ -126,10 +129,12 @@ def test_the_examples_run_on_a_server(
         process.wait(30)
 
 
-def test_the_examples_of_serve_can_be_read() -> None:
-    serve = dict(commands())["serve"]
-    for example in serve.examples:
-        noun, *args = shlex.split(example)[1:]
-        assert noun == "serve"
-        with serve.make_context("serve", args) as context:
-            assert context.params["data"]
+def test_the_examples_of_those_apart_can_be_read() -> None:
+    known = dict(commands())
+    for line in APART:
+        for example in known[line].examples:
+            words = shlex.split(example)[1:]
+            verb = line.split()
+            assert words[: len(verb)] == verb
+            with known[line].make_context(line, words[len(verb) :]) as context:
+                assert context.params["data"]

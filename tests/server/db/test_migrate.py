@@ -120,7 +120,7 @@ def test_a_newer_database_is_refused(database: Database) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match=r"revision 9999, which is newer") as refusal:
         migrate(database)
-    assert "Start the version" in str(refusal.value.hint)
+    assert "the version of klarity-storage that wrote it" in str(refusal.value.hint)
 
 
 def test_a_migration_that_fails_leaves_nothing(

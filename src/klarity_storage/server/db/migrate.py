@@ -63,21 +63,35 @@ def migrate(database: Database) -> None:
 
     Of servers that start at once one does it, and the others find it done.
     """
+    with database.write(PATIENCE) as connection:
+        refuse_newer(revision_of(connection), "The control database")
+        upgrade(connection)
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations up to a revision that the database has not seen."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
-    script = ScriptDirectory.from_config(config)
-    with database.write(PATIENCE) as connection:
-        _refuse_newer(connection, script)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
-def _refuse_newer(connection: Connection, script: ScriptDirectory) -> None:
-    known = {revision.revision for revision in script.walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if unknown:
-        raise ConfigurationError(
-            f"The control database is of revision {', '.join(sorted(unknown))}, "
-            f"which is newer than this program (it knows up to {script.get_current_head()}).",
-            hint="Start the version of klarity-storage that wrote it, or a later one.",
-        )
+def revision_of(connection: Connection) -> str | None:
+    """The last migration that the database has seen; None where it has seen none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def refuse_newer(revision: str | None, what: str) -> None:
+    """Refuse what a newer program has written.
+
+    Raises:
+        ConfigurationError: this program does not know the revision.
+    """
+    script = ScriptDirectory(str(_MIGRATIONS))
+    if revision is None or revision in {known.revision for known in script.walk_revisions()}:
+        return
+    raise ConfigurationError(
+        f"{what} is of revision {revision}, "
+        f"which is newer than this program (it knows up to {script.get_current_head()}).",
+        hint="Take the version of klarity-storage that wrote it, or a later one.",
+    )

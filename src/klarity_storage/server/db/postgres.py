@@ -14,6 +14,9 @@ from klarity_storage.server.db.engine import PATIENCE, WAITS, Database
 CONNECTIONS: Final = 20
 """Of one server at most, unless it is told another number."""
 
+APPLICATION: Final = "klarity-storage"
+"""How the connections of all servers are called."""
+
 _QUEUE_SECONDS: Final = 10
 """How long a request waits for a connection when all of a server's are in use."""
 
@@ -22,7 +25,7 @@ _WRITERS: Final = 0x4B53_0001
 
 _LINK: Final = {
     "connect_timeout": 5,
-    "application_name": "klarity-storage",
+    "application_name": APPLICATION,
     "client_encoding": "utf8",
     # a machine that is gone says no word: this is how long we wait for one
     "keepalives_idle": 10,
