@@ -116,3 +116,37 @@ def test_clearing_the_cache_keeps_changes(run: Run, runs: str) -> None:
 
     run("table", "discard", runs, "--yes")
     assert "The cache is empty." in run("cache", "clear", "--yes").stderr
+
+
+def test_what_tables_take_is_seen_and_never_pruned(run: Run, runs: str, work: Path) -> None:
+    run("table", "push", "vision/tables/other", "runs.csv")
+    run("table", "cache", "vision/tables/other", "--mode", "sandbox")
+    run("table", "cache", runs, "--version", "0")
+
+    info = document(run("cache", "ls", "--json"), CacheInfo)
+    told = run("cache", "ls").stdout
+    pruned = document(run("cache", "prune", "--to", "0", "--json"), CacheInfo)
+
+    assert {(held.kind, held.table) for held in info.tables} == {
+        ("mirror", runs),
+        ("sandbox", "vision/tables/other"),
+    }
+    mirror = next(held for held in info.tables if held.kind == "mirror")
+    assert mirror.versions == [0]
+    assert mirror.declared_in == [str(work / ".safenai")]
+    taken = {
+        (file.stat().st_dev, file.stat().st_ino): file.stat().st_size
+        for held in info.tables
+        for file in Path(held.folder).rglob("*")
+        if file.is_file()
+    }
+    assert info.table_bytes == sum(taken.values()) > 0
+    assert info.bytes == 0
+    assert "beside what is bounded" in told
+    assert [line.split()[:2] for line in told.splitlines()[-2:]] == [
+        [runs, "mirror"],
+        ["vision/tables/other", "sandbox"],
+    ]
+    assert pruned.removed == 0
+    assert document(run("cache", "ls", "--json"), CacheInfo).tables == info.tables
+    assert count(run) == 3

@@ -34,6 +34,8 @@ class User(msgspec.Struct, frozen=True):
     file: str
     version: int | None = None
     """Pinned; the newest without it."""
+    table: str = ""
+    """Of which table it is."""
 
 
 def mirror_folder(location: str, table: str) -> Path:
@@ -77,7 +79,7 @@ def redirect_folder(*stamp: object) -> Path:
 def mirrored(folder: Path, version: int | None = None) -> tuple[int, Path] | None:
     """A mirrored version, or the newest, and its folder, which stays while this process lives."""
     while True:
-        found = version if version is not None else max(_versions(folder), default=None)
+        found = version if version is not None else max(versions_of(folder), default=None)
         if found is None:
             return None
         place = folder / "versions" / str(found)
@@ -89,7 +91,7 @@ def mirrored(folder: Path, version: int | None = None) -> tuple[int, Path] | Non
 
 def known_folders(folder: Path) -> list[Path]:
     """The mirrored versions, newest first: a new one takes from them what it shares."""
-    return [folder / "versions" / str(v) for v in sorted(_versions(folder), reverse=True)]
+    return [folder / "versions" / str(v) for v in sorted(versions_of(folder), reverse=True)]
 
 
 @contextmanager
@@ -126,11 +128,11 @@ def forget_user(folder: Path, file: str) -> None:
 
 def drop_superseded(folder: Path) -> None:
     """Remove the versions that nobody asks for, nor uses now: all, once there is no user."""
-    users = list(_users(folder))
+    users = list(users_of(folder))
     kept = {user.version for user in users}
     if None in kept:
-        kept.add(max(_versions(folder), default=None))
-    for version in set(_versions(folder)) - kept:
+        kept.add(max(versions_of(folder), default=None))
+    for version in set(versions_of(folder)) - kept:
         place = folder / "versions" / str(version)
         with unused(place) as free:
             if free:
@@ -169,13 +171,15 @@ def bytes_of(folders: Iterable[Path]) -> int:
     return sum(seen.values())
 
 
-def _versions(folder: Path) -> list[int]:
+def versions_of(folder: Path) -> list[int]:
+    """The versions that a mirror's folder has."""
     with contextlib.suppress(FileNotFoundError):
         return [int(name) for name in os.listdir(folder / "versions") if name.isdecimal()]  # noqa: PTH208
     return []
 
 
-def _users(folder: Path) -> Iterator[User]:
+def users_of(folder: Path) -> Iterator[User]:
+    """Who asks for a mirror, of those files that are still there."""
     for file in folder.glob("users/*.json"):
         user = msgspec.json.decode(file.read_bytes(), type=User)
         if Path(user.file).is_file():

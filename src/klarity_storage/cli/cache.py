@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
+from klarity_storage.cache.held import HeldTable
 from klarity_storage.cli import _format
 from klarity_storage.cli._command import Group
+from klarity_storage.cli._output import Column
 from klarity_storage.cli._session import Session, pass_session
 from klarity_storage.protocol.base import Response
 
 if TYPE_CHECKING:
     from klarity_storage.cache.files import Cache
+    from klarity_storage.cache.held import HeldTables
 
 
 class CacheInfo(Response, frozen=True, kw_only=True):
@@ -27,10 +31,23 @@ class CacheInfo(Response, frozen=True, kw_only=True):
     """How many bytes it may hold."""
     removed: int = 0
     """How many bytes this command made free, or would not count any more."""
+    tables: list[HeldTable] = []
+    """Mirrors, sandboxes and redirected files, which do not count towards the limit."""
+    table_bytes: int = 0
+    """What those take together."""
     sandboxes: list[str] = []
     """Tables whose sandboxes stay, because their changes are not promoted."""
     damaged: list[str] = []
     """The SHA-256 of files that were damaged, and are gone."""
+
+
+_HELD = (
+    Column("table", lambda held: held.table or held.folder, whole=True),
+    Column("kind"),
+    Column("versions", lambda held: ", ".join(map(str, held.versions))),
+    Column("size", lambda held: held.bytes, _format.size, right=True),
+    Column("declared in", lambda held: ", ".join(held.declared_in), loose=True),
+)
 
 
 @click.group("cache", cls=Group)
@@ -45,8 +62,13 @@ def ls(session: Session) -> None:
 
     KS_CACHE is its folder, KS_CACHE_SIZE what it may hold (20GiB; a tenth of the disk without it,
     at most 50 GiB), and KS_CACHE_LINK how files come out of it: auto, reflink, hard or copy.
+
+    Mirrors and sandboxes of tables are not bounded, and stay until `ks table uncache`.
     """
-    info = _info(_opened())
+    from klarity_storage.cache.held import held_tables
+
+    held = held_tables()
+    info = msgspec.structs.replace(_info(_opened()), tables=held.tables, table_bytes=held.bytes)
     session.out.facts(
         info,
         {
@@ -55,9 +77,18 @@ def ls(session: Session) -> None:
             "versions": _format.count(info.trees),
             "size": _format.size(info.bytes),
             "may hold": _format.size(info.limit),
+            "tables": _told(held),
         },
         line=str(info.bytes),
     )
+    if held.tables and not session.out.silent:
+        session.out.rows(_HELD, [[c.text(table, False) for c in _HELD] for table in held.tables])
+
+
+def _told(held: HeldTables) -> str:
+    if not held.tables:
+        return ""
+    return f"{_format.size(held.bytes)} in {len(held.tables)}, beside what is bounded"
 
 
 @command.command("path", examples=["ks cache path"])

@@ -65,7 +65,7 @@ class CachedTables:
             place = disk.mirrored(folder, table.version())
         if place is None:
             raise UnavailableError(f"The mirror of {entry.table} was removed at once.")
-        disk.note_user(folder, disk.User(str(entry.file), entry.version))
+        disk.note_user(folder, disk.User(str(entry.file), entry.version, str(entry.table)))
         disk.drop_superseded(folder)
         return TableLocation(entry.table, str(place[1])), fetched
 
