@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import klarity_storage as ks
@@ -47,3 +49,29 @@ def test_columns_have_comments(storage: ks.Storage, space: str) -> None:
     with pytest.raises(ks.InvalidQueryError, match="did you mean 'score'"):
         storage.set_comments(table, {"id": "x", "scor": "y"})
     assert storage.get_data_table(table.ref).info.columns[0].comment == "ü"
+
+
+def test_comments_of_arrow_fields_stay(storage: ks.Storage, space: str) -> None:
+    def field(name: str, comment: str = "") -> pa.Field:
+        return pa.field(name, pa.int64(), metadata={"comment": comment, "else": "x"})
+
+    def comments() -> dict[str, str]:
+        info = storage.get_data_table(space, "runs").info
+        return {column.name: column.comment for column in info.columns}
+
+    def push(*fields: pa.Field, **options: Any) -> None:
+        rows = pa.table([[1]] * len(fields), schema=pa.schema(fields))
+        storage.push_data_frame(f"{space}/tables/runs", rows, **options)
+
+    push(field("id", "of the run, ü"), field("n"))
+    assert comments() == {"id": "of the run, ü", "n": ""}
+    push(field("id", "another"), field("n", "how many"))
+    assert comments() == {"id": "of the run, ü", "n": "how many"}
+    before = storage.get_data_table(space, "runs").info.version
+    push(field("id"), field("n"), field("new", "came later"), evolve=True)
+    assert comments() == {"id": "of the run, ü", "n": "how many", "new": "came later"}
+    assert storage.get_data_table(space, "runs").info.version == before + 1
+    push(field("n"), field("id", "again"), mode="overwrite", evolve=True)
+    assert comments() == {"n": "how many", "id": "again"}
+    push(field("n"), field("id"), mode="merge", keys=["id"])
+    assert comments() == {"n": "how many", "id": "again"}

@@ -15,6 +15,39 @@ from klarity_storage.tables.location import Locate
 from klarity_storage.tables.snapshot import open_snapshot
 
 
+def comment_of(field: pa.Field) -> dict[bytes, bytes] | None:
+    """What a column's field says of its meaning, as Spark and Delta write it.
+
+    >>> comment_of(pa.field("score", pa.float64(), metadata={"comment": "IoU", "unit": "1"}))
+    {b'comment': b'IoU'}
+    """
+    told = (field.metadata or {}).get(b"comment")
+    return {b"comment": told} if told else None
+
+
+def with_comments(schema: pa.Schema, known: pa.Schema) -> pa.Schema:
+    """The columns, with the comments of known ones of their names where they have none."""
+    return pa.schema(
+        [
+            field.with_metadata(comment_of(known.field(field.name)))
+            if field.name in known.names and not comment_of(field)
+            else field
+            for field in schema
+        ]
+    )
+
+
+def new_comments(schema: pa.Schema, table: pa.Schema) -> dict[str, str]:
+    """The comments of columns that have none in the table."""
+    return {
+        field.name: told[b"comment"].decode(errors="replace")
+        for field in schema
+        if field.name in table.names
+        and (told := comment_of(field))
+        and not comment_of(table.field(field.name))
+    }
+
+
 def set_comments(locate: Locate, comments: Mapping[str, str], *, by: str) -> TableInfo:
     """Say what columns mean: a commit a column, and no row is touched.
 

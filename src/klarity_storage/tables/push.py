@@ -19,6 +19,7 @@ from klarity_storage.errors import (
 )
 from klarity_storage.protocol.tables import TableInfo
 from klarity_storage.tables.change import check_writable, told_who_was_first
+from klarity_storage.tables.comments import new_comments, set_comments, with_comments
 from klarity_storage.tables.commit import FILE_BYTES, HOOKS, Signature, parquet
 from klarity_storage.tables.delta_types import has_null_type
 from klarity_storage.tables.describe import describe_table, own_metadata
@@ -92,8 +93,9 @@ def push_table(
     narrower than the table's. A failure on the way commits nothing. Appends of several writers all
     land; two changes that exclude each other give one of them a ConflictError that says what the
     other was. Keys that end are renewed on the way. ``data``, ``types`` and ``columns`` are what
-    ``frames.to_stream`` takes. Metadata, and a description that differs from the table's, are set
-    in commits of their own, after the rows.
+    ``frames.to_stream`` takes. Comments that come in the data's Arrow fields stay with new columns.
+    Metadata, a description that differs from the table's, and comments of columns that have none
+    are set in commits of their own, after the rows.
 
     Raises:
         InvalidDataError: the data cannot be read as a table, or breaks a condition.
@@ -107,13 +109,15 @@ def push_table(
     )  # fmt: skip
     source = _Source(data, types, columns)
     try:
-        _push(locate, source, order)
+        comments = _push(locate, source, order)
     except ConflictError:
         # several made the table at once: rows that can be read anew go into what one of them made
         if mode != "append" or not can_read_again(data):
             raise
-        _push(locate, source, order)
+        comments = _push(locate, source, order)
     _set_properties(locate, order)
+    if comments:
+        return set_comments(locate, comments, by=by)
     return describe_table(locate())
 
 
@@ -127,7 +131,8 @@ class _Source:
         return to_stream(self.data, types=self.types, columns=self.columns, like=like)
 
 
-def _push(locate: Locate, source: _Source, order: Order) -> None:
+def _push(locate: Locate, source: _Source, order: Order) -> dict[str, str]:
+    """Commit the rows; returns the comments that columns of the table still lack."""
     with lasting(locate) as location:
         table = _existing(location)
         if table is not None and order.mode == "error":
@@ -146,6 +151,7 @@ def _push(locate: Locate, source: _Source, order: Order) -> None:
             if stream.failure is not None:  # the source's own words, not what came through Arrow
                 raise stream.failure from None
             raise
+        return {} if there is None or order.replaces_all else new_comments(stream.schema, there)
 
 
 def _existing(location: TableLocation) -> DeltaTable | None:
@@ -175,7 +181,7 @@ def _target(
         check_predicate(order.where, there)
     if order.replaces_all:
         check_partitions(partitions, stream.schema)
-        target = stream.schema
+        target = with_comments(stream.schema, there)
     else:
         target = fit(
             stream.schema, there, location.name, evolve=order.evolve, merge=order.mode == "merge"

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from klarity_storage.errors import InvalidDataError, StorageError
+from klarity_storage.tables.comments import comment_of
 from klarity_storage.tables.delta_types import check_columns, delta_type, exact_cast
 from klarity_storage.tables.partition import check_values
 
@@ -19,7 +20,8 @@ class ArrowStream:
     """Rows in Delta's types, from a source that can be read once.
 
     Args:
-        source: the schema of the batches as they come.
+        source: the schema of the batches as they come; of what its fields say beside their types,
+            the comment stays.
         batches: the batches; what they raise is kept in ``failure``, because on its way through
             Arrow's C interface an exception becomes text.
         types: of columns that shall have another one than they come with.
@@ -38,7 +40,11 @@ class ArrowStream:
         chosen = types or {}
         self.schema = pa.schema(
             [
-                pa.field(field.name, delta_type(chosen.get(field.name, field.type), field.name))
+                pa.field(
+                    field.name,
+                    delta_type(chosen.get(field.name, field.type), field.name),
+                    metadata=comment_of(field),
+                )
                 for field in source
             ]
         )
