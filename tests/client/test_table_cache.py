@@ -16,7 +16,7 @@ import obstore
 import polars as pl
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 import klarity_storage as ks
 from klarity_storage.client import table_places
@@ -195,6 +195,29 @@ def test_a_writer_promotes_appends_and_conflicts_are_told(
     assert not Path(".safenai").read_text().strip()
 
 
+def test_a_writer_promotes_what_a_writer_may_do(
+    server: RunningServer, other: ks.Storage, runs: str
+) -> None:
+    with server.user(("writer", runs)) as writer:
+        writer.cache_table(runs, "sandbox")
+        writer.set_comments(runs, {"id": "of the run"})
+        told = writer.promote_table(runs).info
+        assert (told.columns[0].comment, told.version) == ("of the run", 1)
+
+        writer.push_data_frame(runs, rows(4))
+        writer.promote_table(runs)
+        assert writer.optimize(runs).files_removed == 2
+        assert writer.promote_table(runs, message="one file").info.files == 1
+        assert ids(other, runs) == [1, 2, 3, 4]
+        assert other.get_table_history(runs)[0].message == "one file"
+
+        writer.optimize(runs, z_order=["id"])
+        writer.push_data_frame(runs, rows(5), mode="overwrite", where="id > 3")
+        with pytest.raises(ks.ForbiddenError):
+            writer.promote_table(runs)  # rows were overwritten, which takes an owner
+        writer.discard_table(runs)
+
+
 def test_another_process_follows_at_once(
     server: RunningServer, reader: ks.Storage, runs: str
 ) -> None:
@@ -292,6 +315,42 @@ def test_a_redirected_table_is_read_from_its_file(
         owned.get_data_frame(runs)
     (here / ".safenai").unlink()
     assert ids(owned, runs) == [1, 2, 3]
+
+
+def test_a_redirected_table_is_read_from_a_delta_folder(
+    owned: ks.Storage, runs: str, here: Path
+) -> None:
+    """As it is whenever it is asked, with its versions; and nothing is written into it."""
+    write_deltalake("fixture", pa.table({"id": [7], "p": ["a"]}), partition_by=["p"])
+    (here / ".safenai").write_text(
+        f'[storage.cache."{runs}"]\nmode = "redirect"\npath = "fixture"\n'
+    )
+    assert ids(owned, runs) == [7]
+    write_deltalake("fixture", pa.table({"id": [8], "p": ["b"]}), mode="append")
+
+    assert ids(owned, runs) == [7, 8]
+    assert ids(owned, runs, version=0) == [7]
+    assert owned.get_data_table(runs).info.partitions == ["p"]
+    space, _, name = runs.split("/")
+    assert owned.sql(f"select p from {space}.{name} where id = 8").to_pydict() == {"p": ["b"]}
+    (cached,) = owned.get_cached_tables()
+    assert (cached.mode, cached.folder) == ("redirect", str(here / "fixture"))
+    with pytest.raises(ks.InvalidInputError, match="redirected"):
+        owned.push_data_frame(runs, rows(9))
+    with pytest.raises(ks.InvalidInputError, match="redirected"):
+        owned.optimize(runs)
+    assert sorted(file.name for file in (here / "fixture").iterdir()) == [
+        "_delta_log",
+        "p=a",
+        "p=b",
+    ]
+
+    (here / "fixture").rename(here / "gone")
+    with pytest.raises(ks.ConfigurationError, match="not there"):
+        owned.get_data_frame(runs)
+    (here / "fixture").mkdir()
+    with pytest.raises(ks.TableNotFoundError):
+        owned.get_data_frame(runs)
 
 
 def test_without_the_server_what_is_here_is_read_and_written(

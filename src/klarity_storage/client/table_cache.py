@@ -158,7 +158,7 @@ class TableCache(Tables):
     ) -> Table:
         """Commit a sandbox's changes to its reference, at once; the sandbox then begins anew.
 
-        Changes that are appends and merges take a writer, all others an owner.
+        Appends, merges, compacting and comments take a writer, all other changes an owner.
 
         Args:
             table: a table that is a sandbox here.

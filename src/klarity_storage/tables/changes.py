@@ -21,7 +21,7 @@ class FileChanges:
         metadata: the last ``metaData``, if there was one.
         protocol: the last ``protocol``, if there was one.
         only_appends: whether every commit just added rows, whatever the table held.
-        only_merges: whether every commit appended or merged.
+        only_merges: whether every commit that changed rows appended or merged.
         changes_rows: whether any commit said that it changed rows, as compacting does not.
         authors: who committed.
     """
@@ -59,41 +59,45 @@ def _fold(changes: FileChanges, actions: Iterable[Action]) -> None:
     # removals first: a file whose deletion vector changed is removed and added in one commit
     listed = sorted(actions, key=lambda action: "remove" not in action)
     info: dict[str, Any] = {}
+    files: list[dict[str, Any]] = []
     for action in listed:
         for kind, said in action.items():
             if kind == "remove":
                 _remove(changes, said)
+                files.append(said)
             elif kind == "add":
                 _add(changes, said)
+                files.append(said)
             elif kind == "metaData":
                 changes.metadata = said
             elif kind == "protocol":
                 changes.protocol = said
             elif kind == "commitInfo":
                 info = said
-    kinds = {kind for action in listed for kind in action}
-    if kinds & {"add", "remove"}:  # others change settings, and no rows
-        _note(changes, info, removes="remove" in kinds)
+    if files:  # others change settings, and no rows
+        _note(changes, info, files, removes=any("remove" in action for action in listed))
 
 
 def _remove(changes: FileChanges, remove: dict[str, Any]) -> None:
-    changes.changes_rows |= remove.get("dataChange", True)
     if changes.added.pop(file_key(remove), None) is None:
         changes.removed[file_key(remove)] = remove
 
 
 def _add(changes: FileChanges, add: dict[str, Any]) -> None:
-    changes.changes_rows |= add.get("dataChange", True)
     if changes.removed.pop(file_key(add), None) is None:  # otherwise it is back, by a restore
         changes.added[file_key(add)] = add
 
 
-def _note(changes: FileChanges, info: dict[str, Any], *, removes: bool) -> None:
+def _note(
+    changes: FileChanges, info: dict[str, Any], files: list[dict[str, Any]], *, removes: bool
+) -> None:
     operation = info.get("operation", "")
     mode = info.get("operationParameters", {}).get("mode", "")
     appends = operation == "WRITE" and mode == "Append" and not removes
     changes.only_appends &= appends
-    changes.only_merges &= appends or operation == "MERGE"
+    changes_rows = any(file.get("dataChange", True) for file in files)
+    changes.changes_rows |= changes_rows
+    changes.only_merges &= appends or operation == "MERGE" or not changes_rows
     author = info.get("userName")
     if author and author not in changes.authors:
         changes.authors.append(author)
