@@ -12,6 +12,7 @@ from obstore.store import ObjectStore
 
 from control_fixture import Api, open_store
 from klarity_storage.layout import Kind, Name
+from klarity_storage.protocol.credentials import Adding
 from klarity_storage.protocol.versions import CommitRequest, UploadPlace, VersionInfo
 from klarity_storage.versions.push import Description, push_tree
 
@@ -35,8 +36,9 @@ class Pushing:
     def reading_store(self, name: Name) -> ObjectStore:
         return open_store(self.api, str(name))
 
-    def writing_store(self, name: Name, folder: str) -> ObjectStore:
-        return open_store(self.api, str(name), operation="write", version=folder)
+    def writing_store(self, name: Name, folder: str, adding: Adding | None = None) -> ObjectStore:
+        told = msgspec.to_builtins(adding)
+        return open_store(self.api, str(name), operation="write", version=folder, adding=told)
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
         body = msgspec.to_builtins(request)

@@ -16,6 +16,7 @@
     │   └── TooSlowError               408  a request that does not arrive in time
     ├── UnauthenticatedError      401  log in again
     ├── ForbiddenError            403  ask an owner for a grant (also a PermissionError)
+    ├── QuotaError                403  free some room, or ask an administrator for more
     ├── NotFoundError             404  check the name (also a LookupError)
     │   ├── SpaceNotFoundError
     │   ├── VersionNotFoundError       no such name, version, tag or hash
@@ -180,6 +181,15 @@ class ForbiddenError(StorageError, PermissionError):
     code = "forbidden"
     status = 403
     title = "The caller may not do this"
+    exit_code = 4
+
+
+class QuotaError(StorageError):
+    """It would bring the space above its quota: free some room, or ask for more."""
+
+    code = "quota"
+    status = 403
+    title = "It would bring the space above its quota"
     exit_code = 4
 
 

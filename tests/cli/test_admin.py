@@ -11,6 +11,7 @@ from cli.harness import Run, document
 from cli.terminal import on_terminal
 from klarity_storage.protocol.grants import Grant, GrantList
 from klarity_storage.protocol.server import Identity
+from klarity_storage.protocol.spaces import Quota, Space
 from klarity_storage.protocol.tokens import NewToken, TokenList
 from klarity_storage.protocol.users import User, UserList
 from server_fixture import RunningServer
@@ -119,3 +120,37 @@ def test_bad_input_is_refused_before_it_is_sent(admin: Run) -> None:
     assert "duration" in admin("token", "create", "--expires-in", "soon", code=2).stderr
     assert "date" in admin("grant", "add", "a", "reader", "x", "--until", "soon", code=2).stderr
     assert "'boss'" in admin("grant", "add", "a", "boss", "x", code=2).stderr
+
+
+def test_a_space_has_a_quota(admin: Run, space: str) -> None:
+    admin("space", "create", space)
+    said = admin("space", "quota", space, "--bytes", "1.5GB", "--objects", "1M")
+    assert (said.stdout, "1.5 GB and 1,000,000 objects" in said.stderr) == (f"{space}\n", True)
+    made = document(admin("space", "show", space, "--json"), Space)
+    assert made.quota == Quota(bytes=1_500_000_000, objects=1_000_000)
+    shown = admin("space", "show", space).stdout
+    assert re.search(r"holds +0 B in 0 objects\n", shown)
+    assert re.search(r"quota +1\.5 GB and 1,000,000 objects\n", shown)
+    assert re.search(r"bucket +main\nstrategy +reference\n", shown)
+    lifted = document(admin("space", "quota", space, "--none", "--json"), Space)
+    assert lifted.quota == Quota()
+    assert "quota" not in admin("space", "show", space).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([], "--none alone"),
+        (["--none", "--bytes", "1GB"], "--none alone"),
+        (["--bytes", "much"], "a size such as 500MB"),
+        (["--objects", "1GB"], "a number such as 200k"),
+    ],
+)
+def test_a_quota_that_cannot_be_read_is_told(admin: Run, words: list[str], named: str) -> None:
+    assert named in admin("space", "quota", "vision", *words, code=2).stderr
+
+
+def test_a_space_lies_in_a_bucket_that_the_server_has(admin: Run, space: str) -> None:
+    told = admin("space", "create", space, "--bucket", "none", code=2).stderr
+    assert "The server has no bucket 'none'." in told
+    assert "It has: main." in told

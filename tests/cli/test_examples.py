@@ -19,6 +19,7 @@ ORDER = (
     "space ls",
     "space show",
     "doctor",
+    "space quota",
     "user create",
     "user ls",
     "token create",

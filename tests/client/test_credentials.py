@@ -18,7 +18,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError
 import klarity_storage as ks
 from conftest import PlantTree
 from klarity_storage.client.credentials import Credentials
-from klarity_storage.protocol.credentials import Operation, S3Credentials
+from klarity_storage.protocol.credentials import Adding, Operation, S3Credentials
 from server_fixture import RunningServer
 
 
@@ -152,7 +152,12 @@ class Counting:
         self.issued = 0
 
     def issue(
-        self, scope: str, operation: Operation, version: str | None, duration: int
+        self,
+        scope: str,
+        operation: Operation,
+        version: str | None,
+        duration: int,
+        adding: Adding | None = None,
     ) -> S3Credentials:
         self.issued += 1
         return S3Credentials(

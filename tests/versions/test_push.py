@@ -16,6 +16,7 @@ import klarity_storage as ks
 from conftest import PlantTree
 from klarity_storage.client.local import LocalBackend
 from klarity_storage.client.storage import Storage
+from klarity_storage.protocol.credentials import Adding
 from klarity_storage.versions.names import list_names
 from versions.support import Wrapped, keys_below
 
@@ -98,7 +99,9 @@ def test_a_push_whose_version_somebody_else_committed_meanwhile_succeeds(
     root = plant({"a": b"1"})
 
     class Closed(LocalBackend):
-        def writing_store(self, name: ks.Name, version: str) -> ObjectStore:
+        def writing_store(
+            self, name: ks.Name, version: str, adding: Adding | None = None
+        ) -> ObjectStore:
             Storage(LocalBackend(store), "another").push(str(name), root, message="theirs")
             raise ks.ConflictError(f"{version} is committed")
 

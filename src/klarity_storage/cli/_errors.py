@@ -36,6 +36,7 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.TooSlowError: "the same command again, over a better line",
     errors.UnauthenticatedError: "ks login URL",
     errors.ForbiddenError: "ks whoami, which lists your grants; an owner of the space can add one",
+    errors.QuotaError: "ks gc SPACE, or an administrator's ks space quota SPACE --bytes SIZE",
     errors.NotFoundError: "ks ls",
     errors.SpaceNotFoundError: "ks ls, which lists the spaces that you may see",
     errors.VersionNotFoundError: "ks ls SPACE, then ks log SPACE/KIND/NAME",

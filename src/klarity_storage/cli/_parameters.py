@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SCALED = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGTP]?)(i?B?)")
 _DURATION = re.compile(r"(\d+)([smhdw]?)")
 
 
@@ -33,6 +34,33 @@ class Duration(click.ParamType[int]):
         if not match:
             self.fail(f"{value!r} is not a duration such as 15m, 12h or 30d.", param, ctx)
         return int(match[1]) * _SECONDS[match[2] or "s"]
+
+
+class Size(click.ParamType[int]):
+    """``500MB``, ``50GB``, ``2TiB`` or a plain number, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        return _scaled(self, value, "a size such as 500MB or 50GB", param, ctx)
+
+
+class Count(click.ParamType[int]):
+    """``1000``, ``200k`` or ``1M``."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        return _scaled(self, value, "a number such as 200k or 1M", param, ctx)
+
+
+def _scaled(kind: click.ParamType[int], value: Any, what: str, param: Any, ctx: Any) -> int:
+    match = _SCALED.fullmatch(str(value).strip())
+    if not match or (kind.name == "count" and match[3]):
+        kind.fail(f"{value!r} is not {what}.", param, ctx)
+    step = 1024 if "i" in match[3] else 1000
+    power: int = " kmgtp".index(match[2].lower() or " ")
+    return round(float(match[1]) * float(step**power))
 
 
 class Moment(click.ParamType[datetime]):

@@ -44,7 +44,7 @@ NOUNS: Final = {
     "table": Noun("Tables", "Tables: push, ls, show, query, cache, and their upkeep."),
     "raw": Noun("Tables", "Binaries of a table's rows: push, ls, pull, rm."),
     "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
-    "space": Noun("Administration", "Spaces, the units of ownership: create, ls, show."),
+    "space": Noun("Administration", "Spaces, the units of ownership: create, ls, show, quota."),
     "user": Noun("Administration", "People who log in: create, ls, disable."),
     "token": Noun("Administration", "Tokens, by which users are known: create, ls, revoke."),
     "grant": Noun("Administration", "Who may do what, where, until when: add, ls, rm."),

@@ -9,6 +9,7 @@ import click
 from klarity_storage.cli import _format
 from klarity_storage.cli._command import Group
 from klarity_storage.cli._output import Column
+from klarity_storage.cli._parameters import Count, Size
 from klarity_storage.cli._session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ COLUMNS = (
 
 @click.group("space", cls=Group)
 def command() -> None:
-    """Spaces, the units of ownership: create, ls, show."""
+    """Spaces, the units of ownership: create, ls, show, quota."""
 
 
 @command.command(
@@ -60,12 +61,52 @@ def show(session: Session, key: str) -> None:
     session.out.facts(space, _facts(space, exact=not session.out.terminal), line=space.key)
 
 
+@command.command(
+    "quota",
+    server=True,
+    examples=["ks space quota vision --bytes 50GB --objects 1M", "ks space quota vision --none"],
+)
+@click.argument("key")
+@click.option("--bytes", "size", type=Size(), help="How much may lie in it: 500MB, 50GB, 2TiB.")
+@click.option("--objects", type=Count(), help="How many objects: 200k, 1M.")
+@click.option("--none", "lift", is_flag=True, help="Nothing limits it any more.")
+@pass_session
+def quota(session: Session, key: str, size: int | None, objects: int | None, lift: bool) -> None:
+    """Set how much may lie in a space; takes an administrator.
+
+    It replaces what was set before. A push that does not fit is refused before it uploads.
+    """
+    if lift == (size is not None or objects is not None):
+        raise click.UsageError("Say --bytes, --objects or both; or --none alone.")
+    space = session.connect().admin.set_quota(key, max_bytes=size, max_objects=objects)
+    limits = _limits(space) or "no limit"
+    session.out.result(space, space.key, f"The space {space.key} has {limits} now.")
+
+
+def _limits(space: Space) -> str:
+    most = space.quota
+    if most is None:
+        return ""
+    told = [_format.size(most.bytes)] if most.bytes is not None else []
+    told += [_format.things(most.objects, "object")] if most.objects is not None else []
+    return " and ".join(told)
+
+
+def _usage(space: Space) -> str:
+    used = space.usage
+    if used is None or used.counted_at is None:
+        return ""
+    return f"{_format.size(used.bytes)} in {_format.things(used.objects, 'object')}"
+
+
 def _facts(space: Space, *, exact: bool) -> dict[str, str]:
     return {
         "space": space.key,
         "about": space.description,
         "bucket": space.bucket,
         "strategy": space.strategy,
+        "holds": _usage(space),
+        "quota": _limits(space),
         "created": _format.moment(space.created_at, exact),
         "by": space.created_by or "",
     }

@@ -10,6 +10,7 @@ from klarity_storage.client.audit import AuditFilter, read_audit
 from klarity_storage.client.http import Http, quoted
 from klarity_storage.protocol.audit import AuditEvent
 from klarity_storage.protocol.grants import CreateGrant, Grant, GrantList, Role
+from klarity_storage.protocol.spaces import SetQuota, Space
 from klarity_storage.protocol.tokens import CreateToken, NewToken, Token, TokenList
 from klarity_storage.protocol.users import CreateUser, User, UserList
 
@@ -19,6 +20,19 @@ class Admin:
 
     def __init__(self, http: Http) -> None:
         self._http = http
+
+    def set_quota(
+        self, space: str, *, max_bytes: int | None = None, max_objects: int | None = None
+    ) -> Space:
+        """Set how much may lie in a space, in the place of what was set before.
+
+        Args:
+            space: which.
+            max_bytes: None for no limit.
+            max_objects: None for no limit.
+        """
+        body = SetQuota(bytes=max_bytes, objects=max_objects)
+        return self._http.put(quoted("spaces", space, "quota"), body, Space)
 
     def get_users(self) -> list[User]:
         return self._http.get(quoted("users"), UserList).items

@@ -7,7 +7,7 @@ from typing import Protocol
 from obstore.store import ObjectStore
 
 from klarity_storage.layout import Kind, Name
-from klarity_storage.protocol.credentials import Operation, S3Credentials
+from klarity_storage.protocol.credentials import Adding, Operation, S3Credentials
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
 from klarity_storage.protocol.tables import TableInfo
@@ -50,7 +50,9 @@ class Backend(PushTarget, Protocol):
 
     def reading_store(self, name: Name) -> ObjectStore: ...
 
-    def writing_store(self, name: Name, folder: str) -> ObjectStore: ...
+    def writing_store(
+        self, name: Name, folder: str, adding: Adding | None = None
+    ) -> ObjectStore: ...
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo: ...
 
@@ -84,6 +86,11 @@ class Backend(PushTarget, Protocol):
     def delete_binaries(self, table: Name, rows: list[str], names: list[str] | None) -> int: ...
 
     def issue(
-        self, scope: str, operation: Operation, version: str | None, duration: int
+        self,
+        scope: str,
+        operation: Operation,
+        version: str | None,
+        duration: int,
+        adding: Adding | None = None,
     ) -> S3Credentials:
         """Temporary keys of the engine."""

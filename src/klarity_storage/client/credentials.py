@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from obstore.store import S3Store
 
 from klarity_storage.errors import ConfigurationError
-from klarity_storage.protocol.credentials import Operation, S3Credentials
+from klarity_storage.protocol.credentials import Adding, Operation, S3Credentials
 from klarity_storage.tables.location import storage_options
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ class Issuer(Protocol):
     """Who gives out keys."""
 
     def issue(
-        self, scope: str, operation: Operation, version: str | None, duration: int
+        self,
+        scope: str,
+        operation: Operation,
+        version: str | None,
+        duration: int,
+        adding: Adding | None = None,
     ) -> S3Credentials: ...
 
 
@@ -38,6 +43,7 @@ class Credentials:
         operation: what they are for.
         version: the version hash that they may upload to.
         duration: seconds, 900 to 43,200.
+        adding: what they will add; told once, when they are asked for first.
 
     Example:
         >>> keys = storage.credentials("vision/datasets/cats")  # doctest: +SKIP
@@ -52,6 +58,7 @@ class Credentials:
         *,
         version: str | None = None,
         duration: int = 3600,
+        adding: Adding | None = None,
     ) -> None:
         self._issuer = issuer
         self._scope = scope
@@ -59,7 +66,7 @@ class Credentials:
         self._version = version
         self._duration = duration
         self._lock = threading.Lock()
-        self._keys = self._issue()
+        self._keys = self._issue(adding)
 
     def __repr__(self) -> str:
         return (
@@ -134,8 +141,10 @@ class Credentials:
             env["AWS_SESSION_TOKEN"] = keys.session_token
         return env
 
-    def _issue(self) -> S3Credentials:
-        return self._issuer.issue(self._scope, self._operation, self._version, self._duration)
+    def _issue(self, adding: Adding | None = None) -> S3Credentials:
+        return self._issuer.issue(
+            self._scope, self._operation, self._version, self._duration, adding
+        )
 
     def _for_obstore(self) -> Any:
         keys = self.current

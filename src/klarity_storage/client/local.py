@@ -15,7 +15,7 @@ from klarity_storage.errors import (
     SpaceNotFoundError,
 )
 from klarity_storage.layout import VERSIONED_KINDS, Kind, Name, check_name, space_prefix
-from klarity_storage.protocol.credentials import Operation, S3Credentials
+from klarity_storage.protocol.credentials import Adding, Operation, S3Credentials
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Space
 from klarity_storage.protocol.tables import TableInfo
@@ -108,7 +108,7 @@ class LocalBackend:
     def reading_store(self, name: Name) -> ObjectStore:
         return self._store
 
-    def writing_store(self, name: Name, folder: str) -> ObjectStore:
+    def writing_store(self, name: Name, folder: str, adding: Adding | None = None) -> ObjectStore:
         return self._store
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
@@ -195,7 +195,12 @@ class LocalBackend:
         return delete_raw_binaries(self._store, table, rows, names)
 
     def issue(
-        self, scope: str, operation: Operation, version: str | None, duration: int
+        self,
+        scope: str,
+        operation: Operation,
+        version: str | None,
+        duration: int,
+        adding: Adding | None = None,
     ) -> S3Credentials:
         raise InvalidInputError(
             f"Local mode has no credentials for {scope!r}: its files lie in {self.location}.",

@@ -15,7 +15,12 @@ from klarity_storage.client.http import Http, quoted
 from klarity_storage.errors import NotFoundError, SpaceNotFoundError, VersionNotFoundError
 from klarity_storage.layout import LATEST, Kind, Name
 from klarity_storage.protocol.binaries import DeleteBinaries, DeletedBinaries
-from klarity_storage.protocol.credentials import CredentialsRequest, Operation, S3Credentials
+from klarity_storage.protocol.credentials import (
+    Adding,
+    CredentialsRequest,
+    Operation,
+    S3Credentials,
+)
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
 from klarity_storage.protocol.tables import TableInfo, TableList
@@ -99,9 +104,11 @@ class RemoteBackend:
                 self._reading[name] = Credentials(self, str(name)).obstore()
             return self._reading[name]
 
-    def writing_store(self, name: Name, folder: str) -> ObjectStore:
+    def writing_store(self, name: Name, folder: str, adding: Adding | None = None) -> ObjectStore:
         with _place_to_write(name):
-            return Credentials(self, str(name), Operation.WRITE, version=folder).obstore()
+            return Credentials(
+                self, str(name), Operation.WRITE, version=folder, adding=adding
+            ).obstore()
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
         # its write_id lets the server know a request that it has seen
@@ -176,10 +183,15 @@ class RemoteBackend:
         return self._http.post(path, body, DeletedBinaries, repeatable=True).files
 
     def issue(
-        self, scope: str, operation: Operation, version: str | None, duration: int
+        self,
+        scope: str,
+        operation: Operation,
+        version: str | None,
+        duration: int,
+        adding: Adding | None = None,
     ) -> S3Credentials:
         body = CredentialsRequest(
-            scope=scope, operation=operation, version=version, duration=duration
+            scope=scope, operation=operation, version=version, duration=duration, adding=adding
         )
         return self._http.post(quoted("credentials"), body, S3Credentials, repeatable=True)
 

@@ -30,6 +30,13 @@ class Operation(StrEnum):
     """Delete a table, with the binaries of its rows: takes an owner."""
 
 
+class Adding(Request, frozen=True):
+    """What a push is about to upload, after what storage has already."""
+
+    bytes: Annotated[int, msgspec.Meta(ge=0)]
+    objects: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class CredentialsRequest(Request, frozen=True):
     scope: str
     """``space``, ``space/kind`` or ``space/kind/name``."""
@@ -38,6 +45,8 @@ class CredentialsRequest(Request, frozen=True):
     """The version hash that a push uploads to: required to write an artefact, model or dataset."""
     duration: Annotated[int, msgspec.Meta(ge=MIN_DURATION, le=MAX_DURATION)] = 3600
     """Seconds until they expire: 15 minutes to 12 hours."""
+    adding: Adding | None = None
+    """What they will add, where that is known: beyond the space's quota there are none."""
 
 
 class S3Credentials(Response, frozen=True):

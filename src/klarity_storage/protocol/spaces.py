@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
+
+import msgspec
 
 from klarity_storage.protocol.base import Request, Response
+
+MAX_COUNT = (1 << 63) - 1
+"""What a database can count."""
 
 
 class Strategy(StrEnum):
@@ -19,6 +25,29 @@ class Strategy(StrEnum):
     """As reference, and anyone may read it, without a token too."""
 
 
+class Usage(Response, frozen=True):
+    """What lies in a space: files, packs, logs, tables, and what is not collected yet."""
+
+    bytes: int
+    objects: int
+    counted_at: datetime | None
+    """When storage was last asked; since then commits and collections were added up."""
+
+
+class Quota(Response, frozen=True):
+    """What may lie in a space at most; None where there is no end."""
+
+    bytes: int | None = None
+    objects: int | None = None
+
+
+class SetQuota(Request, frozen=True):
+    """A space's quota in the place of what it was; a limit that is not given is none."""
+
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)] | None = None
+    objects: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)] | None = None
+
+
 class Space(Response, frozen=True):
     """A unit of ownership: the first segment of every key in it."""
 
@@ -29,6 +58,9 @@ class Space(Response, frozen=True):
     bucket: str = "main"
     """Which bucket of the server it lies in."""
     strategy: Strategy = Strategy.REFERENCE
+    usage: Usage | None = None
+    """To those who may read all of it, one space at a time."""
+    quota: Quota | None = None
 
 
 class SpaceList(Response, frozen=True):

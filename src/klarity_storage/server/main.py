@@ -29,6 +29,7 @@ from klarity_storage.server.metrics.listen import shown_metrics
 from klarity_storage.server.services import open_services
 from klarity_storage.server.settings.sections import Settings
 from klarity_storage.server.tls.read import Certificate, read_certificate
+from klarity_storage.server.upkeep.run import keep_up
 
 _LOG = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ async def _run(
                 write_private(state, content)
                 say("ready")
                 app.state.services.queries.warm()
+                upkeep = asyncio.create_task(keep_up(app.state.services))
+                serving.add_done_callback(lambda _: upkeep.cancel())
             await asyncio.shield(serving)
         finally:
             state.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from klarity_storage.server.audit.sink import AuditSink
 from klarity_storage.server.audit.table import AuditTable
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.buckets.buckets import Buckets, open_known
+from klarity_storage.server.buckets.usage import UsageBook
 from klarity_storage.server.catalog.histories import Histories
 from klarity_storage.server.credentials.reading import ReadingKeys
 from klarity_storage.server.db.engine import Database
@@ -27,6 +28,7 @@ class Services:
     """What every verb of the control plane works with; one for the life of a server."""
 
     buckets: Buckets
+    usage: UsageBook
     database: Database
     rights: RightsCache
     audit: AuditSink
@@ -65,6 +67,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         raise
     return Services(
         known,
+        UsageBook(database, known),
         database,
         RightsCache(database),
         _open_audit(settings, database),

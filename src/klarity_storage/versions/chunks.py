@@ -109,33 +109,39 @@ class Earlier:
             at += 1
 
 
-def upload_changed(
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Large files of which storage has a part."""
+
+    plans: list[Plan]
+    earlier: Earlier
+
+    def __contains__(self, item: Hashed) -> bool:
+        return any(plan.file.path == item[1].path for plan in self.plans)
+
+    @property
+    def bytes(self) -> int:
+        """What is new in them."""
+        return sum(part.length for plan in self.plans for part in plan.ranges if part.place is None)
+
+
+def plan_changed(
     reading: ObjectStore,
-    store: ObjectStore,
     name: Name,
-    version: str,
-    *,
     known: list[VersionInfo],
     latest: Manifest,
     new: list[Hashed],
     cuts: Cuts,
-    progress: OnProgress | None,
-) -> Placed:
-    """Upload what is new in large files that changed, and say where their content lies now.
-
-    Files that no earlier file of the same path, or else of similar size, has a part of are left
-    out: they are uploaded whole.
+) -> Changed:
+    """Find which large files an earlier version has a part of; the others are uploaded whole.
 
     Args:
         reading: the bucket, with keys that read the name.
-        store: the bucket, with keys that write the version's folder.
         name: the name.
-        version: the version that is pushed.
-        known: the commits of the name, newest first.
+        known: its commits, newest first.
         latest: the manifest of the newest.
         new: the files whose content no version has.
         cuts: their chunks.
-        progress: called while it runs.
 
     Raises:
         SourceChangedError: a file is not any more what was hashed.
@@ -143,19 +149,35 @@ def upload_changed(
     pairs = _earlier_files(latest, [item for item in new if item[1].size >= cutting.LARGE])
     earlier = _load_earlier(reading, name, known, {file.path: file for file in pairs.values()})
     changed = [item for item in new if item[1].path in pairs] if len(earlier) else []
-    if not changed:
-        return {}
     made = run_all(lambda item: _plan(item, earlier, cuts), changed, workers=WORKERS)
-    plans = [plan for plan in made if any(part.place for part in plan.ranges)]
-    total = sum(part.length for plan in plans for part in plan.ranges if part.place is None)
-    meter = Meter("uploading", total, len(plans), progress)
-    if plans:
-        folder = Folder(store, name, version)
-        run_all(lambda pack: _put(folder, pack, meter), _packs(plans), workers=WORKERS)
+    return Changed([plan for plan in made if any(part.place for part in plan.ranges)], earlier)
+
+
+def upload_changed(
+    store: ObjectStore, name: Name, version: str, changed: Changed, progress: OnProgress | None
+) -> Placed:
+    """Upload what is new in large files that changed, and say where their content lies now.
+
+    Args:
+        store: the bucket, with keys that write the version's folder.
+        name: the name.
+        version: the version that is pushed.
+        changed: what was planned.
+        progress: called while it runs.
+
+    Raises:
+        SourceChangedError: a file is not any more what was hashed.
+    """
+    plans = changed.plans
+    if not plans:
+        return {}
+    meter = Meter("uploading", changed.bytes, len(plans), progress)
+    folder = Folder(store, name, version)
+    run_all(lambda pack: _put(folder, pack, meter), _packs(plans), workers=WORKERS)
     for plan in plans:
         write_chunks(store, name, version, plan.file, plan.chunks)
         meter.advance(0, files=1)
-    return {content_of(plan.file): _extents(plan, earlier) for plan in plans}
+    return {content_of(plan.file): _extents(plan, changed.earlier) for plan in plans}
 
 
 def _earlier_files(latest: Manifest, files: list[Hashed]) -> dict[str, FileInfo]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import msgspec
@@ -28,6 +28,9 @@ MAX_METADATA_BYTES = 64 * 1024
 
 _HEAD_RATHER_THAN_LIST = 16
 
+Admit = Callable[[int, int], None]
+"""Told the bytes and objects that a commit adds to storage, before it is one; may raise."""
+
 
 def commit_version(
     store: ObjectStore,
@@ -37,6 +40,7 @@ def commit_version(
     by: str,
     stable_etags: bool,
     history: History | None = None,
+    admit: Admit | None = None,
 ) -> VersionInfo:
     """Append a commit, or return the one that stands already.
 
@@ -49,6 +53,7 @@ def commit_version(
         by: who asks: ``user:alice``.
         stable_etags: whether ETags are worth keeping.
         history: what is known of the name, to read only what is newer.
+        admit: asked once whether there is room for what the commit adds.
 
     Raises:
         InvalidManifestError: the manifest is missing, its hash is not the version's, or an extent
@@ -66,7 +71,10 @@ def commit_version(
         if latest and latest.version == request.version:
             return None
         if not checked:  # the manifest does not change while others commit
-            checked.append(_checked(store, history, request, by=by, stable_etags=stable_etags))
+            commit, size = _checked(store, history, request, by=by, stable_etags=stable_etags)
+            if admit is not None:
+                admit(*_adds(history, commit, size))
+            checked.append(commit)
         _refuse_purged(history, checked[0].manifest_key, *(o.key for o in checked[0].objects))
         return checked[0]
 
@@ -75,7 +83,8 @@ def commit_version(
 
 def _checked(
     store: ObjectStore, history: History, request: CommitRequest, *, by: str, stable_etags: bool
-) -> Commit:
+) -> tuple[Commit, int]:
+    """The commit, and the size of its manifest."""
     _refuse_purged(history, manifest_object(request.version, request.manifest))
     try:
         return _action(store, history, request, by=by, stable_etags=stable_etags)
@@ -87,6 +96,14 @@ def _checked(
                 hint="Push again.",
             ) from None
         raise
+
+
+def _adds(history: History, commit: Commit, manifest: int) -> tuple[int, int]:
+    """The bytes and objects that nothing before has: a folder is closed as soon as it counted."""
+    if commit.manifest_key[:64] in history.closed:
+        return 0, 0
+    new = [stored.size for stored in commit.objects if stored.key[:64] not in history.closed]
+    return sum(new) + manifest, len(new) + 1
 
 
 def _refuse_purged(history: History, *keys: str) -> None:
@@ -122,7 +139,7 @@ def _check_request(request: CommitRequest, history: History) -> None:
 
 def _action(
     store: ObjectStore, history: History, request: CommitRequest, *, by: str, stable_etags: bool
-) -> Commit:
+) -> tuple[Commit, int]:
     from klarity_storage.versions.survey import survey_manifest  # noqa: PLC0415 - Arrow's compute
 
     try:
@@ -134,7 +151,7 @@ def _action(
         raise InvalidManifestError(
             f"The manifest's files have the hash {found.version[:12]}, not {request.version[:12]}."
         )
-    return Commit(
+    commit = Commit(
         at=datetime.now(UTC),
         by=by,
         write_id=request.write_id,
@@ -149,6 +166,7 @@ def _action(
         lineage=request.lineage,
         metadata=request.metadata,
     )
+    return commit, len(data)
 
 
 def _check_objects(

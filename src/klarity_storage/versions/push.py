@@ -13,14 +13,18 @@ from obstore.store import ObjectStore
 
 from klarity_storage.errors import ConflictError, PurgedError, StorageError
 from klarity_storage.layout import Name
+from klarity_storage.protocol.credentials import Adding
 from klarity_storage.protocol.versions import CommitRequest, UploadPlace, VersionInfo
-from klarity_storage.versions.chunks import upload_changed
+from klarity_storage.versions.chunks import PACK as CHANGED_PACK
+from klarity_storage.versions.chunks import Changed, plan_changed, upload_changed
 from klarity_storage.versions.content_index import LISTED_FROM, write_added
 from klarity_storage.versions.cutting import Cuts
 from klarity_storage.versions.digests import Hashed, hash_all
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.hashing import version_hash
 from klarity_storage.versions.manifest import Manifest
+from klarity_storage.versions.packs import plan_packs
+from klarity_storage.versions.parts import LARGEST, PART
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.scan import scan_tree
 from klarity_storage.versions.stat_index import StatIndex
@@ -49,8 +53,12 @@ class PushTarget(Protocol):
     def reading_store(self, name: Name) -> ObjectStore:
         """The bucket, with keys that read a name."""
 
-    def writing_store(self, name: Name, folder: str) -> ObjectStore:
-        """The bucket, with keys that write one folder of a version."""
+    def writing_store(self, name: Name, folder: str, adding: Adding | None = None) -> ObjectStore:
+        """The bucket, with keys that write one folder of a version, to which so much is added.
+
+        Raises:
+            QuotaError: there is no room for it.
+        """
 
     def commit(self, name: Name, request: CommitRequest) -> VersionInfo:
         """Make what is uploaded a version."""
@@ -96,6 +104,7 @@ def push_tree(
         InvalidPathError: a file name or link cannot be stored.
         SourceChangedError: a file changed meanwhile; nothing is committed.
         ForbiddenError: the caller may not write here, or a file cannot be read.
+        QuotaError: what is new does not fit into the space; nothing was uploaded.
     """
     cuts = Cuts()
     files = hash_all(scan_tree(source), progress, stat_index, cuts)
@@ -163,6 +172,17 @@ def _place(push: _Push) -> str | None:
     return manifest if folder == version else f"{folder}/{manifest}"
 
 
+def _adding(whole: list[Hashed], changed: Changed | None) -> Adding:
+    """What goes up, nearly: lists of chunks are not counted, nor the manifest's bytes."""
+    partial = changed.bytes if changed is not None else 0
+    packs, plain = plan_packs(whole)
+    parts = sum(-(-item[1].size // PART) if item[1].size > LARGEST else 1 for item in plain)
+    return Adding(
+        bytes=partial + sum(item[1].size for item in whole),
+        objects=len(packs) + parts + -(-partial // CHANGED_PACK) + 1,
+    )
+
+
 def _upload(push: _Push, folder: str) -> str:
     """Upload what is new and the manifest into a folder; return the manifest's name."""
     target, name, files, known = push.target, push.name, push.files, push.known
@@ -173,25 +193,18 @@ def _upload(push: _Push, folder: str) -> str:
     if reading:
         wanted = [file for _, file in files]
         placed = find_stored(reading, name, known, latest, wanted, push.content_index)
-    store = target.writing_store(name, folder)
     fresh = {content_of(item[1]): item for item in reversed(files)}  # each content once
     new = [item for content, item in fresh.items() if content not in placed]
-    changed: Placed = {}
+    changed = None
     if reading and latest:
-        changed = upload_changed(
-            reading,
-            store,
-            name,
-            folder,
-            known=known,
-            latest=latest,
-            new=new,
-            cuts=push.cuts,
-            progress=push.progress,
-        )
-    placed |= changed
-    whole = [item for item in new[::-1] if content_of(item[1]) not in changed]
-    if whole or not changed:  # a phase of nothing behind one of something would be told last
+        changed = plan_changed(reading, name, known, latest, new, push.cuts)
+    whole = [item for item in new[::-1] if changed is None or item not in changed]
+    store = target.writing_store(name, folder, _adding(whole, changed))
+    if changed is not None:
+        placed |= upload_changed(store, name, folder, changed, push.progress)
+    if (
+        whole or changed is None or not changed.plans
+    ):  # a phase of nothing behind one of something would be told last
         placed |= upload_files(store, name, folder, whole, push.cuts, push.progress)
     manifest = Manifest.of(replace(file, extents=placed[content_of(file)]) for _, file in files)
     file_name, data = manifest.encode()

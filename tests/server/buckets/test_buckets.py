@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import text
 
 from buckets_fixture import space_in
 from control_fixture import Api, Control, MemoryEngine, open_store, running_control
@@ -13,6 +14,7 @@ from klarity_storage.errors import ConfigurationError, SpaceNotFoundError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.spaces import Strategy
 from klarity_storage.server.buckets.bucket import Bucket
+from klarity_storage.server.db.engine import sqlite_database
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.push import push_table
 from pushing_fixture import Push
@@ -111,6 +113,28 @@ def test_readiness_names_each_bucket(tmp_path: Path, memory_engine: MemoryEngine
         answer = control.stranger("GET", "/readyz")
         assert answer.status_code == 503
         assert answer.json()["parts"]["bucket trials"] == "It has gone."
+
+
+def test_spaces_from_before_lie_in_the_main_bucket(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from klarity_storage.server.db import migrate
+
+    database = sqlite_database(tmp_path / migrate.FILE)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text("INSERT INTO spaces VALUES ('old', '', '2026-01-01 00:00:00', 'user:admin')")
+        )
+    database.close()
+    with running_control(tmp_path, MemoryEngine()) as control:
+        found = control.admin.ok("GET", "/v1/spaces/old")
+    assert (found["bucket"], found["strategy"]) == ("main", "reference")
+    assert found["usage"] == {"bytes": 0, "objects": 0, "counted_at": None}
 
 
 def test_a_server_does_not_start_without_the_bucket_of_a_space(

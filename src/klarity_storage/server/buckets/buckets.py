@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 
 from klarity_storage.errors import (
     ConfigurationError,
@@ -16,6 +18,8 @@ from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.settings.sections import MAIN
+
+NOTED_EVERY: Final = timedelta(minutes=10)
 
 
 class Buckets:
@@ -67,6 +71,23 @@ class Buckets:
                 f"The server has no bucket {name!r}.", hint=f"It has: {', '.join(self._buckets)}."
             )
         return self._buckets[name]
+
+    def note_keys(self, space: str, lasting: timedelta) -> None:
+        """Note that keys to write into a space are out, before they are given.
+
+        Noted in steps, so that few of those who ask for keys wait for a write to the database.
+        """
+        until = datetime.now(UTC) + lasting
+        column = schema.spaces.c.written_until
+        with self._database.read() as connection:
+            query = select(column).where(schema.spaces.c.key == space)
+            noted = connection.execute(query).scalar_one()
+        if noted is not None and noted >= until:
+            return
+        later = {"written_until": until + NOTED_EVERY}
+        with self._database.write() as connection:
+            mine = (schema.spaces.c.key == space, or_(column.is_(None), column < until))
+            connection.execute(update(schema.spaces).where(*mine).values(later))
 
     def check(self) -> dict[str, str | None]:
         """For each bucket None when it answers, or a sentence that says what is wrong."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from klarity_storage.layout import Name, check_hash, check_selector
 from klarity_storage.protocol.versions import CollectGarbage, Garbage, UploadPlace
+from klarity_storage.server.buckets.measure import Amount
 from klarity_storage.server.context import Context
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
@@ -48,7 +49,7 @@ def collect_garbage(context: Context, name: Name, wanted: CollectGarbage) -> Gar
     require(context, Action.OWN, Pattern.of(name), about=f"{told} older than {wanted.grace} s")
     services = context.services
     engine = services.buckets.of(name.space).engine
-    return gc.collect_garbage(
+    found = gc.collect_garbage(
         engine.store,
         name,
         by=context.actor.principal,
@@ -57,6 +58,9 @@ def collect_garbage(context: Context, name: Name, wanted: CollectGarbage) -> Gar
         history=services.histories.known(name),
         uploads=engine.uploads,
     )
+    if not found.dry_run and found.objects:
+        services.usage.add(name.space, Amount(-found.bytes, -found.objects))
+    return found
 
 
 def find_place(context: Context, name: Name, version: str) -> UploadPlace:

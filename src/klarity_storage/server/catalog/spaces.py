@@ -5,13 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from msgspec import convert
+from msgspec.structs import replace
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from klarity_storage.errors import AlreadyExistsError
 from klarity_storage.layout import check_name
 from klarity_storage.protocol.grants import Role
-from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
+from klarity_storage.protocol.spaces import (
+    CreateSpace,
+    Quota,
+    SetQuota,
+    Space,
+    SpaceList,
+)
 from klarity_storage.server.catalog.grants import new_grant
 from klarity_storage.server.catalog.text import check_text
 from klarity_storage.server.context import Context
@@ -47,6 +54,8 @@ def create_space(context: Context, wanted: CreateSpace) -> Space:
     try:
         with context.services.rights.change() as connection:
             connection.execute(insert(schema.spaces).values(row))
+            counted = {"space": wanted.key, "counted_at": row["created_at"]}
+            connection.execute(insert(schema.usage).values(counted))
             grant = new_grant(by, Role.OWNER, Pattern(wanted.key), by=by)
             connection.execute(insert(schema.grants).values(grant))
     except IntegrityError:
@@ -74,4 +83,24 @@ def get_space(context: Context, key: str) -> Space:
     space = require(context, Action.LIST, Pattern(check_name(key, "space")))
     query = select(schema.spaces).where(schema.spaces.c.key == space.space)
     with context.services.database.read() as connection:
-        return convert(connection.execute(query).mappings().one(), Space)
+        found = convert(connection.execute(query).mappings().one(), Space)
+    if not permitted(context)(space):
+        return found  # how much lies in it is for those who may read all of it
+    usage, quota = context.services.usage.read(key)
+    return replace(found, usage=usage, quota=quota)
+
+
+def set_quota(context: Context, key: str, wanted: SetQuota) -> Space:
+    """Set how much may lie in a space; what lies there already stays.
+
+    Raises:
+        SpaceNotFoundError: there is none of that key.
+        ForbiddenError: the caller is no administrator.
+    """
+    check_name(key, "space")
+    told = f"quota of {key}: {wanted.bytes} bytes, {wanted.objects} objects"
+    require(context, Action.OWN, Server(), about=told)
+    space = get_space(context, key)
+    usage = context.services.usage
+    usage.set_quota(key, Quota(bytes=wanted.bytes, objects=wanted.objects))
+    return replace(space, quota=usage.read(key)[1])

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from klarity_storage.layout import Kind, Name, check_hash, check_selector, check_tag
+from klarity_storage.layout import (
+    Kind,
+    Name,
+    check_hash,
+    check_selector,
+    check_tag,
+    manifest_object,
+)
 from klarity_storage.protocol.versions import (
     CommitRequest,
     NameInfo,
@@ -67,19 +74,23 @@ def commit_version(context: Context, name: Name, request: CommitRequest) -> Vers
 
     Raises:
         InvalidManifestError: it does not hold.
+        QuotaError: it does not fit into the space.
         ForbiddenError: the caller is no writer of the name.
     """
     require(context, Action.WRITE, Pattern.of(name), about=f"version {check_hash(request.version)}")
     services = context.services
     engine = services.buckets.of(name.space).engine
-    info = commit.commit_version(
-        engine.store,
-        name,
-        request,
-        by=context.actor.principal,
-        stable_etags=engine.stable_etags,
-        history=services.histories.known(name),
-    )
+    folder = manifest_object(request.version, request.manifest).partition("/")[0]
+    with services.usage.taking(name.space, name.version_prefix(folder)) as admit:
+        info = commit.commit_version(
+            engine.store,
+            name,
+            request,
+            by=context.actor.principal,
+            stable_etags=engine.stable_etags,
+            history=services.histories.known(name),
+            admit=admit,
+        )
     services.metrics.committed(name.kind)
     return info
 

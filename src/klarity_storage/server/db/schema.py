@@ -41,6 +41,28 @@ spaces = Table(
     Column("bucket", String(64), nullable=False, server_default="main"),
     # what it was made as: a bucket whose strategy was changed must not take its spaces along
     Column("strategy", String(16), nullable=False, server_default="reference"),
+    # until when keys to write are out; rounded up, so that few requests have to note it
+    Column("written_until", UtcDateTime),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("space", String(128), ForeignKey("spaces.key"), primary_key=True),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("objects", BigInteger, nullable=False, server_default="0"),
+    # none before the space was counted for the first time
+    Column("counted_at", UtcDateTime),
+    Column("max_bytes", BigInteger),
+    Column("max_objects", BigInteger),
 )
 
 users = Table(

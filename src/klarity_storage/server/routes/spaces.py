@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litestar import get, post
+from litestar import get, post, put
 from litestar.params import FromPath, JSONBody
 
 from klarity_storage.errors import (
@@ -11,7 +11,7 @@ from klarity_storage.errors import (
     SpaceNotFoundError,
     TooLargeError,
 )
-from klarity_storage.protocol.spaces import CreateSpace, Space, SpaceList
+from klarity_storage.protocol.spaces import CreateSpace, SetQuota, Space, SpaceList
 from klarity_storage.server.catalog import spaces
 from klarity_storage.server.http.authentication import Caller
 from klarity_storage.server.http.documents import failures
@@ -46,4 +46,16 @@ def get_space(context: Caller, space: FromPath[str]) -> Space:
     return spaces.get_space(context, space)
 
 
-ROUTES = [list_spaces, create_space, get_space]
+@put(
+    "/spaces/{space:str}/quota",
+    tags=["spaces"],
+    responses=failures(SpaceNotFoundError, ForbiddenError, TooLargeError),
+    response_description="The space, with its new quota.",
+    sync_to_thread=True,
+)
+def set_quota(context: Caller, space: FromPath[str], data: JSONBody[SetQuota]) -> Space:
+    """Set how much may lie in a space; takes an administrator."""
+    return spaces.set_quota(context, space, data)
+
+
+ROUTES = [list_spaces, create_space, get_space, set_quota]

@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from klarity_storage.errors import (
     ConflictError,
     ForbiddenError,
+    QuotaError,
     SpaceNotFoundError,
     TooLargeError,
     VersionNotFoundError,
@@ -32,6 +33,14 @@ VersionedKind = Literal["artefacts", "models", "datasets"]
 
 _NAME = "/spaces/{space:str}/{kind:str}/{name:str}"
 _READ = failures(SpaceNotFoundError, VersionNotFoundError)
+_COMMIT = failures(
+    SpaceNotFoundError,
+    VersionNotFoundError,
+    ForbiddenError,
+    QuotaError,
+    ConflictError,
+    TooLargeError,
+)
 _WRITE = failures(
     SpaceNotFoundError, VersionNotFoundError, ForbiddenError, ConflictError, TooLargeError
 )
@@ -64,7 +73,7 @@ def list_versions(
 @post(
     f"{_NAME}/versions",
     tags=["versions"],
-    responses=_WRITE,
+    responses=_COMMIT,
     response_description="The new version, or the one that stood already.",
     sync_to_thread=True,
 )
