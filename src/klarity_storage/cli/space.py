@@ -99,12 +99,19 @@ def _usage(space: Space) -> str:
     return f"{_format.size(used.bytes)} in {_format.things(used.objects, 'object')}"
 
 
+def _strategy(space: Space) -> str:
+    if space.days is not None:
+        days = _format.things(space.days, "day")
+        return f"{space.strategy}, what was written expires after {days}"
+    return f"{space.strategy}, public" if space.public else space.strategy
+
+
 def _facts(space: Space, *, exact: bool) -> dict[str, str]:
     return {
         "space": space.key,
         "about": space.description,
         "bucket": space.bucket,
-        "strategy": space.strategy,
+        "strategy": _strategy(space),
         "holds": _usage(space),
         "quota": _limits(space),
         "created": _format.moment(space.created_at, exact),

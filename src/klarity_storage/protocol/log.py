@@ -9,6 +9,9 @@ import msgspec
 
 from klarity_storage.layout import manifest_object
 
+SERVER = "server"
+"""Who did what nobody asked for: let something expire. No caller has a principal like it."""
+
 
 class StoredObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """An object that a version refers to."""

@@ -58,6 +58,10 @@ class Space(Response, frozen=True):
     bucket: str = "main"
     """Which bucket of the server it lies in."""
     strategy: Strategy = Strategy.REFERENCE
+    days: int | None = None
+    """How long after it was written something expires, in scratch."""
+    public: bool = False
+    """Whether anyone may read it, without a token too."""
     usage: Usage | None = None
     """To those who may read all of it, one space at a time."""
     quota: Quota | None = None

@@ -10,6 +10,7 @@ from klarity_storage.server.audit.sink import AuditSink
 from klarity_storage.server.audit.table import AuditTable
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.buckets.buckets import Buckets, open_known
+from klarity_storage.server.buckets.public import publish_all
 from klarity_storage.server.buckets.usage import UsageBook
 from klarity_storage.server.catalog.histories import Histories
 from klarity_storage.server.credentials.reading import ReadingKeys
@@ -62,6 +63,8 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
     database = open_database(settings.data, settings.database)
     try:
         known = open_known(database, buckets)
+        rights = RightsCache(database)
+        publish_all(rights, database, known)
     except BaseException:
         database.close()
         raise
@@ -69,7 +72,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         known,
         UsageBook(database, known),
         database,
-        RightsCache(database),
+        rights,
         _open_audit(settings, database),
         ReadingKeys(known),
         Queries(settings.data / "queries", settings.query),

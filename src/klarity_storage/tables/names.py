@@ -28,7 +28,7 @@ def list_tables(store: ObjectStore, space: str) -> list[Name]:
         found = obstore.list_with_delimiter(store, prefix)["common_prefixes"]
         names = [name for name in (_named(space, path) for path in found) if name is not None]
         with ThreadPoolExecutor(_LOOKUPS) as pool:
-            holds = list(pool.map(lambda name: _has_log(store, name), names))
+            holds = list(pool.map(lambda name: has_log(store, name), names))
     except (obstore.exceptions.BaseError, OSError) as error:
         raise UnavailableError(
             f"The storage engine does not list the tables of {space}.", hint="Wait and try again."
@@ -43,7 +43,8 @@ def _named(space: str, path: str) -> Name | None:
         return None
 
 
-def _has_log(store: ObjectStore, name: Name) -> bool:
+def has_log(store: ObjectStore, name: Name) -> bool:
+    """Whether a table's log has an entry."""
     try:
         obstore.head(store, f"{name.prefix}_delta_log/{0:020d}.json")
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from obstore.store import ObjectStore
 
 from klarity_storage.errors import InvalidReferenceError, VersionNotFoundError
 from klarity_storage.layout import LATEST, Name, is_hash_prefix
-from klarity_storage.protocol.log import Action, Commit, Delete, Purge, Tag, Untag
+from klarity_storage.protocol.log import SERVER, Action, Commit, Delete, Purge, Tag, Untag
 from klarity_storage.protocol.versions import TagInfo, UploadPlace, VersionInfo
 from klarity_storage.versions.log import read_entries
 
@@ -142,18 +142,45 @@ class History:
             InvalidReferenceError: it is the beginning of several hashes.
         """
         if not self.commits:
-            raise name_not_found(self.name)
+            raise self.not_found()
         number = self._newest
         if selector not in (None, LATEST):
             version = self._version_of(str(selector))
             number = next(n for n in reversed(self.commits) if self.commits[n].version == version)
         return self._info(number, self._tags_by_version())
 
+    def not_found(self) -> VersionNotFoundError:
+        """What is said of a name that holds no version now."""
+        expired = [event for event in self.events if _has_expired(event)]
+        if not expired:
+            return name_not_found(self.name)
+        return self._expired(expired[-1])
+
+    def _expired(self, event: Event) -> VersionNotFoundError:
+        return VersionNotFoundError(
+            f"{self.name}@{(event.version or '')[:12]} has expired on {event.at:%Y-%m-%d}: "
+            f"{event.reason}.",
+            hint="Push it again, or into a space whose bucket keeps it.",
+        )
+
+    def _expiry_of(self, selector: str) -> Event | None:
+        """The expiry of what a tag or the beginning of a hash stood for."""
+        tagged = [e.version for e in self.events if e.action == "tag" and e.tag == selector]
+        for event in filter(_has_expired, reversed(self.events)):
+            version = event.version or ""
+            if version in tagged[-1:] or (
+                is_hash_prefix(selector) and version.startswith(selector)
+            ):
+                return event
+        return None
+
     def _version_of(self, selector: str) -> str:
         if selector in self.tagged:
             return self.tagged[selector].version
         found = {c.version for c in self.commits.values() if c.version.startswith(selector)}
         if not found or not is_hash_prefix(selector):
+            if expired := self._expiry_of(selector):
+                raise self._expired(expired)
             raise VersionNotFoundError(
                 f"{self.name} has no tag or version {selector!r}.",
                 hint=f"ks log {self.name} lists its versions and tags.",
@@ -196,6 +223,10 @@ class History:
             tags=tags.get(commit.version, []),
             latest=number == self._newest,
         )
+
+
+def _has_expired(event: Event) -> bool:
+    return event.action == "delete" and event.by == SERVER
 
 
 def _keys(commits: Iterable[Commit]) -> Iterator[str]:

@@ -12,15 +12,15 @@ from klarity_storage.server.rights.actor import Actor, Ceiling, Principal, Princ
 from klarity_storage.server.rights.patterns import Pattern
 
 
-def test_an_actor_is_itself_its_groups_and_anyone() -> None:
+def test_an_actor_is_itself_its_groups_anyone_and_the_public() -> None:
     alice = Actor("alice", "Alice", administrator=False, groups=("annotators", "staff"))
     assert alice.principal == "user:alice"
-    assert alice.principals == ("user:alice", "group:annotators", "group:staff", "anyone")
+    assert alice.principals == ("user:alice", "group:annotators", "group:staff", "anyone", "public")
 
 
 def test_a_service_is_no_user() -> None:
     trainer = Actor("trainer", "Trainer", administrator=False, service=True)
-    assert trainer.principals == ("service:trainer", "anyone")
+    assert trainer.principals == ("service:trainer", "anyone", "public")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ def test_an_administrator_makes_a_space_and_owns_it(control: Control) -> None:
         "Pictures",
         "user:admin",
     )
-    assert control.admin.ok("GET", "/v1/spaces/vision") == made
+    shown = control.admin.ok("GET", "/v1/spaces/vision")
+    assert shown.pop("usage")["bytes"] == 0
+    assert shown | {"usage": None, "quota": None} == made
     assert control.admin.ok("GET", "/v1/spaces") == {"items": [made]}
     [grant] = control.admin.ok("GET", "/v1/grants?space=vision")["items"]
     assert (grant["principal"], grant["role"], grant["pattern"]) == (

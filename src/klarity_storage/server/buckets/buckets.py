@@ -58,7 +58,7 @@ class Buckets:
             raise SpaceNotFoundError(
                 f"There is no space {space!r}.", hint="ks space ls lists what there is."
             )
-        return self._known(space, name)
+        return self.holding(space, name)
 
     def named(self, name: str) -> Bucket:
         """A bucket by its name.
@@ -96,7 +96,12 @@ class Buckets:
             for bucket in self
         }
 
-    def _known(self, space: str, name: str) -> Bucket:
+    def holding(self, space: str, name: str) -> Bucket:
+        """The bucket of that name, which the database says a space lies in.
+
+        Raises:
+            UnavailableError: the server was started without it.
+        """
         if name not in self._buckets:
             raise UnavailableError(
                 f"The space {space} lies in the bucket {name!r}, which this server does not know.",

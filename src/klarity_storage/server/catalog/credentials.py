@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from klarity_storage.layout import Name
+from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.credentials import (
     Adding,
     CredentialsRequest,
@@ -12,6 +12,7 @@ from klarity_storage.protocol.credentials import (
     S3Credentials,
 )
 from klarity_storage.server.buckets.measure import Amount
+from klarity_storage.server.catalog.tables import refuse_expired
 from klarity_storage.server.context import Context
 from klarity_storage.server.credentials.issue import issue
 from klarity_storage.server.credentials.scope import Scope
@@ -35,7 +36,10 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     services = context.services
     scope = Scope.parse(request.scope)
     engine = services.buckets.of(scope.space).engine
-    if request.operation is not Operation.READ:
+    if request.operation is Operation.READ:
+        if scope.name is not None and scope.kind is Kind.TABLES:
+            refuse_expired(services, scope.name)
+    else:
         _check_room(services, scope, request)
         services.buckets.note_keys(scope.space, timedelta(seconds=request.duration))
 

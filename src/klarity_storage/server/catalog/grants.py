@@ -9,13 +9,13 @@ from msgspec import convert
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from klarity_storage.errors import AlreadyExistsError, InvalidInputError
+from klarity_storage.errors import AlreadyExistsError, ConflictError, InvalidInputError
 from klarity_storage.layout import check_name
 from klarity_storage.protocol.grants import CreateGrant, Grant, GrantList, Role
 from klarity_storage.server.catalog.secret import new_id
 from klarity_storage.server.context import Context
 from klarity_storage.server.db import schema
-from klarity_storage.server.rights.actor import Principal, PrincipalKind
+from klarity_storage.server.rights.actor import PUBLIC, Principal, PrincipalKind
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.read import is_there
@@ -89,6 +89,7 @@ def remove_grant(context: Context, grant_id: str) -> None:
     Raises:
         PrincipalNotFoundError: there is no such grant, or the caller may not see it.
         ForbiddenError: it is the caller's, who does not own what it is on.
+        ConflictError: a bucket's strategy has given it.
     """
     check_name(grant_id, "grant id")
     query = select(schema.grants).where(_GRANTS.id == grant_id)
@@ -97,6 +98,11 @@ def remove_grant(context: Context, grant_id: str) -> None:
     record = GrantRecord(grant_id, None if row is None else convert(row, Grant))
     told = "" if record.grant is None else f"{record.grant.role} for {record.grant.principal}"
     require(context, Action.OWN, record, about=told)
+    if record.grant is not None and record.grant.principal == PUBLIC:
+        raise ConflictError(
+            f"Anyone reads {record.grant.pattern} because of the bucket that it lies in.",
+            hint="ks space move takes it into a bucket that is not public.",
+        )
     with context.services.rights.change() as connection:
         connection.execute(delete(schema.grants).where(_GRANTS.id == record.id))
 

@@ -8,6 +8,7 @@ from typing import Final
 from klarity_storage.errors import QueryLimitError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.queries import SqlQuery, TableQuery
+from klarity_storage.server.catalog.tables import refuse_expired
 from klarity_storage.server.context import Context
 from klarity_storage.server.queries.frames import Job, Located, TableKey
 from klarity_storage.server.queries.run import Answer
@@ -58,5 +59,6 @@ def run_sql(context: Context, query: SqlQuery) -> AbstractAsyncContextManager[An
 
 
 def _located(context: Context, name: Name) -> Located:
+    refuse_expired(context.services, name)
     keys = context.services.reading.to(name)
     return Located(f"s3://{keys.bucket}/{name}", keys)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import convert
 from msgspec.structs import replace
@@ -19,6 +21,7 @@ from klarity_storage.protocol.spaces import (
     Space,
     SpaceList,
 )
+from klarity_storage.server.buckets.public import publish
 from klarity_storage.server.catalog.grants import new_grant
 from klarity_storage.server.catalog.text import check_text
 from klarity_storage.server.context import Context
@@ -58,11 +61,12 @@ def create_space(context: Context, wanted: CreateSpace) -> Space:
             connection.execute(insert(schema.usage).values(counted))
             grant = new_grant(by, Role.OWNER, Pattern(wanted.key), by=by)
             connection.execute(insert(schema.grants).values(grant))
+            publish(connection, wanted.key, public=bucket.public)
     except IntegrityError:
         raise AlreadyExistsError(
             f"There is a space {wanted.key!r} already.", hint="Choose another key."
         ) from None
-    return convert(row, Space)
+    return _space(context, row)
 
 
 def list_spaces(context: Context) -> SpaceList:
@@ -71,7 +75,7 @@ def list_spaces(context: Context) -> SpaceList:
     may = permitted(context, Action.LIST)
     with context.services.database.read() as connection:
         rows = connection.execute(select(schema.spaces).order_by(schema.spaces.c.key)).mappings()
-        return SpaceList(items=[convert(row, Space) for row in rows if may(Pattern(row["key"]))])
+        return SpaceList(items=[_space(context, row) for row in rows if may(Pattern(row["key"]))])
 
 
 def get_space(context: Context, key: str) -> Space:
@@ -83,7 +87,7 @@ def get_space(context: Context, key: str) -> Space:
     space = require(context, Action.LIST, Pattern(check_name(key, "space")))
     query = select(schema.spaces).where(schema.spaces.c.key == space.space)
     with context.services.database.read() as connection:
-        found = convert(connection.execute(query).mappings().one(), Space)
+        found = _space(context, connection.execute(query).mappings().one())
     if not permitted(context)(space):
         return found  # how much lies in it is for those who may read all of it
     usage, quota = context.services.usage.read(key)
@@ -104,3 +108,10 @@ def set_quota(context: Context, key: str, wanted: SetQuota) -> Space:
     usage = context.services.usage
     usage.set_quota(key, Quota(bytes=wanted.bytes, objects=wanted.objects))
     return replace(space, quota=usage.read(key)[1])
+
+
+def _space(context: Context, row: Mapping[Any, Any]) -> Space:
+    """A space as its row and its bucket say."""
+    bucket = context.services.buckets.holding(row["key"], row["bucket"])
+    days = None if bucket.expires_after is None else bucket.expires_after.days
+    return replace(convert(row, Space), days=days, public=bucket.public)

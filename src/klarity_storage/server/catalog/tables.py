@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
+from klarity_storage.errors import TableNotFoundError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.tables import TableInfo, TableList, TableName
 from klarity_storage.server.context import Context
+from klarity_storage.server.db import schema
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import permitted, require
+from klarity_storage.server.services import Services
 from klarity_storage.tables import describe, names
 from klarity_storage.tables.location import TableLocation
 
@@ -36,5 +41,28 @@ def get_table(context: Context, name: Name) -> TableInfo:
         TableNotFoundError: there is no such table, or the caller may not see it.
     """
     require(context, Action.READ, Pattern.of(name))
+    refuse_expired(context.services, name)
     keys = context.services.buckets.of(name.space).engine.credentials
     return describe.describe_table(TableLocation(name, f"s3://{keys.bucket}/{name}", keys))
+
+
+def refuse_expired(services: Services, name: Name) -> None:
+    """Say of a table of scratch that is not there any more that it has expired.
+
+    Raises:
+        TableNotFoundError: it has, and nobody has made it again.
+    """
+    bucket = services.buckets.of(name.space)
+    if bucket.expires_after is None:
+        return
+    mine = schema.expired_tables.c
+    query = select(mine.at).where(mine.space == name.space, mine.name == name.name)
+    with services.database.read() as connection:
+        at = connection.execute(query).scalar_one_or_none()
+    if at is None or names.has_log(bucket.store, name):
+        return
+    raise TableNotFoundError(
+        f"The table {name} has expired on {at:%Y-%m-%d}: its space keeps a table for "
+        f"{bucket.expires_after.days} days after it was last written.",
+        hint="Write it again, or in a space whose bucket keeps it.",
+    )

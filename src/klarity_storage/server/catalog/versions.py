@@ -24,7 +24,6 @@ from klarity_storage.server.context import Context
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import permitted, require
-from klarity_storage.server.rights.targets import absent
 from klarity_storage.versions import commit, names, tag
 from klarity_storage.versions.history import History
 
@@ -145,9 +144,9 @@ def remove_tag(context: Context, name: Name, label: str) -> None:
 
 
 def _history(context: Context, name: Name) -> History:
-    pattern = require(context, Action.READ, Pattern.of(name))
+    require(context, Action.READ, Pattern.of(name))
     services = context.services
     history = services.histories.read(services.buckets.of(name.space).store, name)
     if not history.commits:
-        raise absent(pattern)
+        raise history.not_found()
     return history

@@ -43,6 +43,16 @@ spaces = Table(
     Column("strategy", String(16), nullable=False, server_default="reference"),
     # until when keys to write are out; rounded up, so that few requests have to note it
     Column("written_until", UtcDateTime),
+    # when what has expired in it was looked for last
+    Column("swept_at", UtcDateTime),
+)
+
+expired_tables = Table(
+    "expired_tables",
+    metadata,
+    Column("space", String(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
 )
 
 leases = Table(
@@ -56,7 +66,7 @@ leases = Table(
 usage = Table(
     "usage",
     metadata,
-    Column("space", String(128), ForeignKey("spaces.key"), primary_key=True),
+    Column("space", String(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
     Column("bytes", BigInteger, nullable=False, server_default="0"),
     Column("objects", BigInteger, nullable=False, server_default="0"),
     # none before the space was counted for the first time

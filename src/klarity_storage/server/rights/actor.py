@@ -14,6 +14,10 @@ from klarity_storage.server.rights.patterns import Pattern
 ANYONE: Final = "anyone"
 """The principal that every caller is."""
 
+PUBLIC: Final = "public"
+"""The principal that everybody is, without a token too. Nobody grants to it but the strategy of a
+bucket: the grant stands beside the others, and says so of itself in every decision."""
+
 
 class PrincipalKind(StrEnum):
     """What stands before the colon of a principal."""
@@ -114,7 +118,25 @@ class Actor:
     @property
     def principals(self) -> tuple[str, ...]:
         """Every principal whose grants are the caller's."""
-        return (self.principal, *(f"group:{group}" for group in self.groups), ANYONE)
+        return (self.principal, *(f"group:{group}" for group in self.groups), ANYONE, PUBLIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger(Actor):
+    """A caller without a token, who may read what is public and know of nothing else."""
+
+    user: str = ""
+    display_name: str = ""
+    administrator: bool = False
+
+    @property
+    def principal(self) -> str:
+        """Who the audit line says it was."""
+        return ANYONE
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        return (PUBLIC,)
 
 
 def principal_of(name: str, *, service: bool = False) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from klarity_storage.protocol.grants import Grant, Role
-from klarity_storage.server.rights.actor import Actor
+from klarity_storage.server.rights.actor import Actor, Stranger
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.targets import (
     Account,
@@ -97,6 +97,8 @@ def _by_grants(  # noqa: PLR0911 - one a kind of target
     match target:
         case GrantRecord(grant=None) | TokenRecord(user=None):
             return ABSENT
+        case _ if isinstance(actor, Stranger) and not isinstance(target, Pattern):
+            return _HIDDEN
         case _ if actor.administrator:
             return Decision(
                 allowed=True,

@@ -7,6 +7,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from klarity_storage.errors import (
     AlreadyExistsError,
+    ConflictError,
     ForbiddenError,
     PrincipalNotFoundError,
     SpaceNotFoundError,
@@ -47,7 +48,7 @@ def create_grant(context: Caller, data: JSONBody[CreateGrant]) -> Grant:
 @delete(
     "/grants/{grant_id:str}",
     tags=["grants"],
-    responses=failures(ForbiddenError, PrincipalNotFoundError),
+    responses=failures(ForbiddenError, PrincipalNotFoundError, ConflictError),
     sync_to_thread=True,
 )
 def remove_grant(context: Caller, grant_id: FromPath[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from klarity_storage.errors import StorageError
 from klarity_storage.server.services import Services
 from klarity_storage.server.upkeep.count import count_due
+from klarity_storage.server.upkeep.expire import expire_due
 from klarity_storage.server.upkeep.leases import LASTING, Lease
 
 _LOG = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ GoOn = Callable[[], bool]
 
 Job = Callable[[Services, GoOn], None]
 
-JOBS: Final[tuple[Job, ...]] = (count_due,)
+JOBS: Final[tuple[Job, ...]] = (expire_due, count_due)
 
 
 async def keep_up(services: Services) -> None:

@@ -19,6 +19,20 @@ def upgrade() -> None:
         "spaces", sa.Column("strategy", sa.String(16), nullable=False, server_default="reference")
     )
     op.add_column("spaces", sa.Column("written_until", UtcDateTime()))
+    op.add_column("spaces", sa.Column("swept_at", UtcDateTime()))
+    _create_usage()
+    _create_leases()
+    op.create_table(
+        "expired_tables",
+        sa.Column("space", sa.String(128), nullable=False),
+        sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("space", "name", name="pk_expired_tables"),
+        _of_space("expired_tables"),
+    )
+
+
+def _create_usage() -> None:
     op.create_table(
         "usage",
         sa.Column("space", sa.String(128), nullable=False),
@@ -28,8 +42,12 @@ def upgrade() -> None:
         sa.Column("max_bytes", sa.BigInteger()),
         sa.Column("max_objects", sa.BigInteger()),
         sa.PrimaryKeyConstraint("space", name="pk_usage"),
-        sa.ForeignKeyConstraint(["space"], ["spaces.key"], name="fk_usage_space_spaces"),
+        _of_space("usage"),
     )
+    op.execute("INSERT INTO usage (space) SELECT key FROM spaces")
+
+
+def _create_leases() -> None:
     op.create_table(
         "leases",
         sa.Column("name", sa.String(64), nullable=False),
@@ -37,4 +55,9 @@ def upgrade() -> None:
         sa.Column("until", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_leases"),
     )
-    op.execute("INSERT INTO usage (space) SELECT key FROM spaces")
+
+
+def _of_space(table: str) -> sa.ForeignKeyConstraint:
+    """What is said of a space goes with it."""
+    name = f"fk_{table}_space_spaces"
+    return sa.ForeignKeyConstraint(["space"], ["spaces.key"], name=name, ondelete="CASCADE")
