@@ -14,7 +14,7 @@ from klarity_storage.errors import ConfigurationError, SpaceNotFoundError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.spaces import Strategy
 from klarity_storage.server.buckets.bucket import Bucket
-from klarity_storage.server.db.engine import sqlite_database
+from klarity_storage.server.db.sqlite import sqlite_database
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.push import push_table
 from pushing_fixture import Push

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture
-def real(engine: SeaweedEngine, tmp_path: Path) -> Iterator[Control]:
-    with running_control(tmp_path / "data", engine) as running:
+def real(engine: SeaweedEngine, tmp_path: Path, database_url: str | None) -> Iterator[Control]:
+    with running_control(tmp_path / "data", engine, database_url) as running:
         yield running
 
 
@@ -206,11 +206,11 @@ def test_a_full_space_gets_no_keys_to_write_tables_but_to_drop_them(real: Contro
 
 
 def test_two_servers_on_one_database_add_up_together(
-    engine: SeaweedEngine, real: Control, tmp_path: Path, push: Push
+    engine: SeaweedEngine, real: Control, database_url: str | None, push: Push
 ) -> None:
     space = space_in(real, "main")
     limit(real, space, bytes=10_000)
-    with running_control(real.data, engine) as other:
+    with running_control(real.data, engine, database_url) as other:
         second = type(other)(other.services, other.http, other.data, real.admin)
         push(real.admin, f"{space}/datasets/cats", {"a": b"a" * 4000})
         api = type(real.admin)(other.http, real.admin.token)

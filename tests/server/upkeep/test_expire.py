@@ -18,9 +18,7 @@ from klarity_storage.server.upkeep.expire import expire_due, expire_space
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.push import push_table
 from klarity_storage.versions import commit
-from pushing_fixture import Push, push
-
-__all__ = ["push"]
+from pushing_fixture import Push
 
 pytestmark = pytest.mark.real
 

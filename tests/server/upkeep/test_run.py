@@ -47,13 +47,16 @@ def test_one_of_several_has_a_lease_until_it_runs_out(control: Control) -> None:
 
 
 def test_two_servers_on_one_database_do_not_do_it_both(
-    control: Control, memory_engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+    control: Control,
+    memory_engine: MemoryEngine,
+    database_url: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     did: list[str] = []
 
     def job(services: Services, go_on: Callable[[], bool]) -> None:
         did.append("first")
-        with running_control(control.data, memory_engine) as other:
+        with running_control(control.data, memory_engine, database_url) as other:
             run.do_round(other.services, Lease(other.services.database, "upkeep"))
 
     monkeypatch.setattr(run, "JOBS", (job,))

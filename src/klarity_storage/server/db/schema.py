@@ -50,8 +50,8 @@ spaces = Table(
 expired_tables = Table(
     "expired_tables",
     metadata,
-    Column("space", String(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
-    Column("name", String(128), primary_key=True),
+    Column("space", key(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
+    Column("name", key(128), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
 )
 
@@ -66,7 +66,7 @@ leases = Table(
 usage = Table(
     "usage",
     metadata,
-    Column("space", String(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
+    Column("space", key(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
     Column("bytes", BigInteger, nullable=False, server_default="0"),
     Column("objects", BigInteger, nullable=False, server_default="0"),
     # none before the space was counted for the first time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from klarity_storage.server.db.types import UtcDateTime
+from klarity_storage.server.db.types import UtcDateTime, key
 
 revision = "0004"
 down_revision = "0003"
@@ -24,8 +24,8 @@ def upgrade() -> None:
     _create_leases()
     op.create_table(
         "expired_tables",
-        sa.Column("space", sa.String(128), nullable=False),
-        sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("space", key(128), nullable=False),
+        sa.Column("name", key(128), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("space", "name", name="pk_expired_tables"),
         _of_space("expired_tables"),
@@ -35,7 +35,7 @@ def upgrade() -> None:
 def _create_usage() -> None:
     op.create_table(
         "usage",
-        sa.Column("space", sa.String(128), nullable=False),
+        sa.Column("space", key(128), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("objects", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("counted_at", UtcDateTime()),
