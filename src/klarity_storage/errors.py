@@ -13,7 +13,9 @@
     │   ├── ConfigurationError         a setting that is unknown, missing or wrong
     │   ├── MethodNotAllowedError      405  an HTTP method that the address does not take
     │   ├── TooLargeError              413  a request that is larger than the server takes
-    │   └── TooSlowError               408  a request that does not arrive in time
+    │   ├── TooSlowError               408  a request that does not arrive in time
+    │   ├── PreconditionFailedError    412  a file is not the one that the request names
+    │   └── RangeNotSatisfiableError   416  bytes that a file does not have
     ├── UnauthenticatedError      401  log in again
     ├── ForbiddenError            403  ask an owner for a grant (also a PermissionError)
     ├── QuotaError                403  free some room, or ask an administrator for more
@@ -164,6 +166,25 @@ class TooSlowError(InvalidInputError):
     code = "too_slow"
     status = 408
     title = "The request arrives too slowly"
+
+
+class PreconditionFailedError(InvalidInputError):
+    """The file is another than the request's If-Match names."""
+
+    code = "precondition_failed"
+    status = 412
+    title = "The file is another one"
+
+
+class RangeNotSatisfiableError(InvalidInputError):
+    """The request asks for bytes that the file does not have, or for too many ranges."""
+
+    code = "range_not_satisfiable"
+    status = 416
+    title = "The range cannot be served"
+
+    size: int | None = None
+    """Of the file, in bytes, where the server says so."""
 
 
 class UnauthenticatedError(StorageError):

@@ -56,6 +56,8 @@ VALUES = {
     "member": "carol",
     "token_id": "token_0000000000000000",
     "grant_id": "grant_0000000000000000",
+    "path": "train/0001.png",
+    "row": "812",
 }
 
 QUERIES = {"check_right": "?scope=vision/datasets/cats"}
@@ -96,9 +98,11 @@ GUARDED = [route for route in ROUTES if route.template not in PUBLIC]
 
 
 def is_problem(answer: Response, status: int) -> None:
-    problem = answer.json()
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == CONTENT_TYPE
+    if answer.request.method == "HEAD":
+        return
+    problem = answer.json()
     assert problem["status"] == status == CODES[problem["code"]]["status"]
     assert problem["title"] == CODES[problem["code"]]["title"]
     assert problem["type"] == f"urn:klarity:error:{problem['code']}"
@@ -122,7 +126,7 @@ def test_the_walk_is_whole() -> None:
     walked = {
         (r.method, re.sub(r":\w+", "", r.template)): r.operation
         for r in ROUTES
-        if not r.template.startswith("/schema")
+        if not r.template.startswith("/schema") and r.method != "HEAD"  # as GET, without a body
     }
     assert walked == known
 

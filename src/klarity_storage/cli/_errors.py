@@ -34,6 +34,8 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.MethodNotAllowedError: "another version of ks: the server speaks a different one",
     errors.TooLargeError: "less at once: shorter messages and metadata",
     errors.TooSlowError: "the same command again, over a better line",
+    errors.PreconditionFailedError: "the same request without If-Match",
+    errors.RangeNotSatisfiableError: "ks ls SPACE/KIND/NAME@VERSION, which shows the file's size",
     errors.UnauthenticatedError: "ks login URL",
     errors.ForbiddenError: "ks whoami, which lists your grants; an owner of the space can add one",
     errors.QuotaError: "ks gc SPACE, or an administrator's ks space quota SPACE --bytes SIZE",

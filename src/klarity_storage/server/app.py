@@ -18,6 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from klarity_storage.server.http.access import Observed
 from klarity_storage.server.http.authentication import context_of, know_the_caller
+from klarity_storage.server.http.cors import share
 from klarity_storage.server.http.documents import summarise
 from klarity_storage.server.http.failures import answer_failure
 from klarity_storage.server.http.limits import Limited
@@ -28,6 +29,7 @@ from klarity_storage.server.routes import (
     audit,
     authorize,
     credentials,
+    files,
     garbage,
     grants,
     groups,
@@ -82,6 +84,7 @@ _TAGS = {
     "versions": "Artefacts, models and datasets: immutable versions, and tags on them.",
     "tables": "Delta Lake tables.",
     "audit": "Who did what, and who was refused.",
+    "files": "The bytes of all that over HTTPS, for whoever has no S3.",
 }
 
 
@@ -106,10 +109,15 @@ def describe_app() -> Litestar:
 
 def _application(state: State, limits: LimitsSettings) -> Litestar:
     app = Litestar(
-        route_handlers=[*health.ROUTES, _guarded("/", metrics), _guarded("/v1", *_NOUNS)],
+        route_handlers=[
+            *health.ROUTES,
+            _guarded("/", metrics),
+            _guarded("/v1", *_NOUNS),
+            files.ROUTER,
+        ],
         state=state,
         exception_handlers={Exception: answer_failure},
-        before_send=[stamp],
+        before_send=[stamp, share],
         on_startup=[_hire_workers],
         on_shutdown=[_end_queries],
         openapi_config=_openapi(),

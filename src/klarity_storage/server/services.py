@@ -16,6 +16,7 @@ from klarity_storage.server.catalog.histories import Histories
 from klarity_storage.server.credentials.reading import ReadingKeys
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
+from klarity_storage.server.files.service import FileReads
 from klarity_storage.server.limits.guesses import Guesses
 from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.oidc.issuers import Issuers
@@ -39,6 +40,7 @@ class Services:
     histories: Histories = field(default_factory=Histories)
     guesses: Guesses = field(default_factory=Guesses)
     metrics: Metrics = field(default_factory=Metrics)
+    files: FileReads = field(default_factory=FileReads)
 
     def close(self) -> None:
         """Let go of files and processes; the engine belongs to whoever started it."""
@@ -78,6 +80,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         Queries(settings.data / "queries", settings.query),
         Issuers(settings.oidc),
         guesses=Guesses(settings.limits.guesses),
+        files=FileReads(settings.files),
     )
 
 

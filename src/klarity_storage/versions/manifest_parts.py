@@ -79,6 +79,15 @@ class StoredManifest:
             tables = [self._table(number) for number in wanted]
         return Manifest(pa.concat_tables([_NONE, *tables])).between(low, high)
 
+    def first_between(self, low: str, high: str) -> Manifest:
+        """The files from one path on and before another, as far as one row group holds them."""
+        with self._lock:
+            self._open()
+            for number in groups_between(self._firsts, low, high):
+                if found := Manifest(self._table(number)).between(low, high):
+                    return found
+        return Manifest(_NONE)
+
     def filter(self, mask: pa.ChunkedArray) -> Manifest:
         """The files where a mask holds."""
         file = self._whole()

@@ -36,6 +36,7 @@ def delete_version(
         untag=untag,
         history=services.histories.known(name),
     )
+    services.histories.outdate(name)
 
 
 def collect_garbage(context: Context, name: Name, wanted: CollectGarbage) -> Garbage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 
 from obstore.store import ObjectStore
@@ -21,29 +22,45 @@ class Histories:
     def __init__(self, size: int = 512) -> None:
         self._size = size
         self._known: OrderedDict[Name, History] = OrderedDict()
+        self._asked: dict[Name, float] = {}
         self._lock = threading.Lock()
 
-    def read(self, store: ObjectStore, name: Name) -> History:
+    def read(self, store: ObjectStore, name: Name, *, within: float = 0.0) -> History:
         """The history of a name as its log stands now; empty when nothing was committed.
+
+        Args:
+            store: the bucket.
+            name: whose.
+            within: seconds for which what the log said last is good enough.
 
         Raises:
             UnavailableError: the engine does not answer.
         """
-        history = read_history(store, name, self.known(name))
+        asked, known = time.monotonic(), self.known(name)
+        if known is not None and asked < self._asked.get(name, -within) + within:
+            return known
+        history = read_history(store, name, known)
         if history.length:
-            self._keep(history)
+            self._keep(history, asked)
         return history
+
+    def outdate(self, name: Name) -> None:
+        """Ask the log next time in any case: something was taken out of the history."""
+        with self._lock:
+            self._asked.pop(name, None)
 
     def known(self, name: Name) -> History | None:
         """What was last read of a name."""
         with self._lock:
             return self._known.get(name)
 
-    def _keep(self, history: History) -> None:
+    def _keep(self, history: History, asked: float) -> None:
         with self._lock:
+            self._asked[history.name] = asked
             known = self._known.get(history.name)
             if known is None or known.length <= history.length:
                 self._known[history.name] = history
             self._known.move_to_end(history.name)
             while len(self._known) > self._size:
-                self._known.popitem(last=False)
+                gone, _ = self._known.popitem(last=False)
+                self._asked.pop(gone, None)

@@ -38,6 +38,8 @@ async def know_the_caller(
         RateLimitedError: too many that are not good came from there.
         UnavailableError: it cannot be recorded, or what the token is held against cannot be had.
     """
+    if connection.scope.get("method") == "OPTIONS":  # browsers ask it before they send a token
+        return
     services: Services = connection.app.state.services
     remote = caller_address(connection.scope)
     number = request_id(connection.scope)

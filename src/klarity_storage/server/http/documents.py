@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPI
+from litestar.openapi.spec import OpenAPI, Parameter, Reference
 
 from klarity_storage.errors import (
     InternalError,
@@ -49,10 +49,19 @@ def failures(*classes: type[StorageError]) -> dict[int, ResponseSpec]:
 
 def summarise(document: OpenAPI) -> OpenAPI:
     """Let every operation's docstring be its summary; Litestar makes one of the function's name."""
-    for item in (document.paths or {}).values():
+    for path, item in (document.paths or {}).items():
         for operation in (item.get, item.put, item.post, item.delete):
+            if operation is not None and operation.parameters:
+                operation.parameters.sort(key=lambda found: _place(path, found))
             if operation is not None and operation.description:
                 summary, _, rest = operation.description.partition("\n\n")
                 operation.summary = summary.rstrip(".")
                 operation.description = rest or None
     return document
+
+
+def _place(path: str, parameter: Parameter | Reference) -> int:
+    """Where a parameter stands in a path, and behind it those that do not."""
+    name = parameter.name if isinstance(parameter, Parameter) else ""
+    at = path.find(f"{{{name}}}")
+    return at if at >= 0 else len(path)

@@ -25,6 +25,7 @@ from klarity_storage.server.settings.sections import (
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TABLE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -37,6 +38,7 @@ def check_settings(settings: Settings) -> None:
     check_engine("engine", settings.engine)
     check_bucket("storage.bucket", settings.storage.bucket)
     check_database(settings.database)
+    check_origins(settings.files.origins)
     read_networks(settings.server.trusted_proxies)
     check_issuers(settings.oidc)
     places = {(MAIN, settings.storage.bucket): "storage.bucket"}
@@ -178,3 +180,17 @@ def check_database(database: DatabaseSettings) -> None:
             "database.url is not the URL of a PostgreSQL.",
             hint="Write postgresql://user:password@host:5432/name, or remove it for SQLite.",
         )
+
+
+def check_origins(origins: Iterable[str]) -> None:
+    """Refuse what no browser sends as an Origin, and ``*``: readers show tokens.
+
+    Raises:
+        ConfigurationError: it names the one.
+    """
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ConfigurationError(
+                f"files.origins holds {origin!r}, which is not the origin of a page.",
+                hint="Write scheme, host and port as a browser does: https://app.example.org.",
+            )

@@ -266,6 +266,20 @@ class OidcSettings(Section, frozen=True):
         return f"{name}." if self.group_prefix is None else self.group_prefix
 
 
+class FilesSettings(Section, frozen=True):
+    origins: Annotated[
+        tuple[str, ...],
+        _doc("Origins (`https://app.example.org`) whose pages may read files, tables and lists."),
+    ] = ()
+    stall: Annotated[
+        _Count, _doc("Seconds after which a reader that takes no byte of a file is cut off.")
+    ] = 60
+    memory: Annotated[
+        Annotated[int, msgspec.Meta(ge=1 << 20)],
+        _doc("Bytes that files on their way take in memory at most, beside 0.5 MiB a reader."),
+    ] = 96 << 20
+
+
 class Settings(Section, frozen=True):
     """What a server is started with."""
 
@@ -284,6 +298,7 @@ class Settings(Section, frozen=True):
     audit: AuditSettings = AuditSettings()
     oidc: dict[str, OidcSettings] = {}
     tls: TlsSettings = TlsSettings()
+    files: FilesSettings = FilesSettings()
 
 
 class Shape(msgspec.Struct, frozen=True):

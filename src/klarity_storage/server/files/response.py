@@ -1,0 +1,114 @@
+"""Send a file as its reader takes it, and stop when the reader is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, suppress
+from typing import Any, Final
+
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+
+from klarity_storage.server.files.answer import Plan, body
+from klarity_storage.server.files.budget import LEAST, SENT, Budget
+from klarity_storage.server.files.content import Content
+from klarity_storage.server.files.reader import Reader
+from klarity_storage.server.http.request_id import request_id
+
+_LOG = logging.getLogger(__name__)
+
+PATIENCE: Final = 5.0
+"""Seconds that a piece waits for its reader before the engine is let go."""
+
+
+class FileResponse(ASGIResponse):
+    """The bytes of a file; a failure before the first of them is a problem, and one behind it
+    breaks the connection: the body is shorter than its Content-Length.
+
+    Args:
+        content: the file.
+        plan: what of it is sent.
+        budget: the memory of all answers.
+        stall: seconds after which a reader who takes nothing is cut off.
+    """
+
+    def __init__(self, content: Content, plan: Plan, budget: Budget, stall: float) -> None:
+        super().__init__(media_type=content.media_type, status_code=plan.status)
+        self._content = content
+        self._plan = plan
+        self._budget = budget
+        self._stall = stall
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what is planned; the read of the engine ends with the connection."""
+        if scope["method"] == "HEAD" or not self._plan.length:  # type: ignore[typeddict-item]
+            await self._start(send)
+            await send(_body(b"", more=False))
+            return
+        sending = asyncio.create_task(self._send(scope, send))
+        leaving = asyncio.create_task(_until_left(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (leaving, sending):
+                if not task.done():
+                    task.cancel()
+                    await asyncio.wait({task})
+        if not sending.cancelled():
+            await sending  # raises what came before the first byte
+
+    async def _send(self, scope: Scope, send: Send) -> None:
+        piece = self._budget.take(self._plan.length)
+        reader = Reader(self._content, piece)
+        try:
+            async with aclosing(body(self._content, self._plan, reader)) as pieces:
+                first = await anext(pieces)
+                await self._start(send)
+                try:
+                    await self._pass_on(first, pieces, reader, send)
+                except TimeoutError:
+                    return  # nobody is there to be told
+                except Exception:  # noqa: BLE001 - the reader must not take it for whole
+                    # the answer has begun: that it breaks off is all that can be told
+                    _LOG.exception("request %s: %s broke off", request_id(scope), scope["path"])
+                    return
+            await send(_body(b"", more=False))
+        finally:
+            self._budget.give(self._plan.length, piece)
+
+    async def _pass_on(
+        self, first: bytes, pieces: AsyncIterator[bytes], reader: Reader, send: Send
+    ) -> None:
+        await self._hand_over(first, reader, send)
+        async for piece in pieces:
+            await self._hand_over(piece, reader, send)
+
+    async def _hand_over(self, piece: bytes, reader: Reader, send: Send) -> None:
+        slow = asyncio.get_running_loop().call_later(PATIENCE, reader.park)
+        try:
+            for part in _cut(piece) if reader.piece == LEAST else (piece,):
+                async with asyncio.timeout(self._stall):
+                    await send(_body(part, more=True))
+        finally:
+            slow.cancel()
+
+    async def _start(self, send: Send) -> None:
+        headers = [(name.encode(), value.encode()) for name, value in self._plan.headers.items()]
+        await send({"type": "http.response.start", "status": self._plan.status, "headers": headers})
+
+
+async def _until_left(receive: Receive) -> None:
+    with suppress(Exception):  # a server may say it so, too
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _cut(piece: bytes) -> Iterator[bytes]:
+    for at in range(0, len(piece), SENT):
+        yield piece[at : at + SENT]
+
+
+def _body(piece: bytes, *, more: bool) -> Any:
+    return {"type": "http.response.body", "body": piece, "more_body": more}

@@ -1,0 +1,112 @@
+"""Find a file of a version: by its hash, or where the hash is."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Final
+
+from obstore.store import ObjectStore
+
+from klarity_storage.errors import FileMissingError
+from klarity_storage.layout import Name
+from klarity_storage.protocol.log import Commit
+from klarity_storage.server.context import Context
+from klarity_storage.server.files.address import TreeAddress
+from klarity_storage.server.files.content import Content, Found, Listed, Moved, Part
+from klarity_storage.server.files.folders import Page, tree_page
+from klarity_storage.server.files.types import content_type
+from klarity_storage.server.rights.decide import Action
+from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.require import require
+from klarity_storage.server.rights.targets import absent
+from klarity_storage.server.services import Services
+from klarity_storage.versions.history import History
+from klarity_storage.versions.manifest import FileInfo
+from klarity_storage.versions.ranges import pieces, within
+from klarity_storage.versions.read import damaged
+
+RECENT: Final = 2.0
+"""Seconds for which a version that stood in the log is taken to stand there still."""
+
+_HASH: Final = 64
+_SEGMENT: Final = 64 << 20
+"""Bytes that are asked for with one request of the engine at most."""
+
+
+def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
+    """A file or folder of a version; where it is, when the address holds no whole hash.
+
+    Raises:
+        VersionNotFoundError: there is no such name or version, or the caller may not see it.
+        InvalidReferenceError: the selector fits several versions.
+        FileMissingError: the version has no such file.
+        IntegrityError: the manifest is damaged.
+    """
+    name = address.name
+    about = f"version {address.selector}: {address.path or 'its folder'}"
+    pattern = require(context, Action.READ, Pattern.of(name), about=about)
+    services = context.services
+    store = services.buckets.of(name.space).store
+    history = _history(services, store, address)
+    if not history.commits:
+        raise absent(pattern)
+    info = history.resolve(address.selector)
+    if info.version != address.selector:
+        return Moved(address.pinned(info.version))
+    manifest = services.files.manifests.of(store, name, info)
+    if address.folder:
+        return Listed(tree_page(manifest, info.version, address.path, page), lasting=True)
+    try:
+        file = manifest.find(address.path)
+        return _content(services, store, history.commits[info.seq], name, file)
+    except FileMissingError as error:
+        if manifest.between(f"{address.path}/", f"{address.path}0"):  # "0" follows "/"
+            raise FileMissingError(
+                f"{address.path!r} is a folder.", hint="Its address ends in a slash."
+            ) from error
+        raise
+
+
+def _history(services: Services, store: ObjectStore, address: TreeAddress) -> History:
+    """What the log says now, or said just now of a version that never changes."""
+    if len(address.selector) == _HASH:
+        recent = services.histories.read(store, address.name, within=RECENT)
+        if any(commit.version == address.selector for commit in recent.commits.values()):
+            return recent
+    return services.histories.read(store, address.name)
+
+
+def _content(
+    services: Services, store: ObjectStore, commit: Commit, name: Name, file: FileInfo
+) -> Content:
+    confirmed = services.files.confirmed
+
+    def parts(start: int, end: int) -> Iterator[Part]:
+        for extent in pieces(within(file.extents, start, end), _SEGMENT):
+            etag = _etag_of(commit, extent.object)
+            yield Part(name.object_key(extent.object), extent.offset, extent.length, etag)
+
+    async def settle(part: Part) -> str:
+        return await confirmed.state(content, part)
+
+    content = Content(
+        store=store,
+        path=file.path,
+        size=file.size,
+        etag=f'"{file.sha256}"',
+        media_type=content_type(file.path),
+        lasting=True,
+        sha256=file.sha256,
+        parts=parts,
+        damaged=lambda: damaged(name, file),
+        settle=settle,
+    )
+    return content
+
+
+def _etag_of(commit: Commit, key: str) -> str | None:
+    """The ETag that an object had when it was committed, where the engine's is stable."""
+    objects = commit.objects
+    at = bisect_left(objects, key, key=lambda stored: stored.key)
+    return objects[at].etag if at < len(objects) and objects[at].key == key else None
