@@ -23,7 +23,12 @@ MAX_VALUES = 10_000
 
 MAX_DEPTH = 16
 
-Value = str | int | float | bool | None
+MAX_NUMBER = 2**53 - 1
+"""The largest integer that every reader of JSON takes for itself."""
+
+_Number = Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+
+Value = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 """A value as JSON holds it; the column's type says how it is read.
 
 Integers beyond 2^53, decimals, dates, timestamps (ISO 8601) and the floats NaN, Infinity and
@@ -146,9 +151,9 @@ class TableQuery(Request, frozen=True):
     filter: Filter | None = None
     order_by: list[Order] = []
     """Without it, rows come in an order that is the same for every page of one version."""
-    limit: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
-    version: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    limit: _Number | None = None
+    offset: _Number = 0
+    version: _Number | None = None
     """The newest without it; the answer's header ``X-Table-Version`` says which that is."""
 
 
