@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,20 +94,15 @@ def serving(
         "KS_S3_ACCESS_KEY_ID": keys.access_key_id,
         "KS_S3_SECRET_ACCESS_KEY": keys.secret_access_key,
     }
-    with subprocess.Popen(
-        command,
-        env=os.environ | secrets,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr
-        said = ""
-        for line in process.stderr:
-            said += line
-            if line == "ready\n":
-                break
-        else:
-            sys.exit(f"The server did not start:\n{said}")
+    log = work / "server.log"  # and no pipe: a line a request would fill it, and stop the server
+    with (
+        log.open("wb") as sink,
+        subprocess.Popen(command, env=os.environ | secrets, stderr=sink) as process,
+    ):
+        while "\nready" not in (said := log.read_text()):
+            if process.poll() is not None:
+                sys.exit(f"The server did not start:\n{said}")
+            time.sleep(0.02)
         words = said.split()
         address = next(word for word in words if word.startswith("http://"))
         token = next(word for word in words if word.startswith("ks_"))

@@ -57,7 +57,6 @@ API_VERSION: Final = "1"
 
 _NOUNS = (
     identity,
-    authorize,
     spaces,
     users,
     service_accounts,
@@ -111,6 +110,7 @@ def _application(state: State, limits: LimitsSettings) -> Litestar:
     app = Litestar(
         route_handlers=[
             *health.ROUTES,
+            *authorize.ROUTES,
             _guarded("/", metrics),
             _guarded("/v1", *_NOUNS),
             files.ROUTER,

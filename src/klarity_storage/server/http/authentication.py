@@ -16,7 +16,7 @@ from klarity_storage.server.audit.refused import refused_caller
 from klarity_storage.server.catalog import tokens
 from klarity_storage.server.context import Context
 from klarity_storage.server.http.remote import caller_address
-from klarity_storage.server.http.request_id import request_id
+from klarity_storage.server.http.request_id import header, request_id
 from klarity_storage.server.oidc.authenticate import authenticate
 from klarity_storage.server.oidc.verify import is_jwt
 from klarity_storage.server.rights.actor import Actor
@@ -44,7 +44,7 @@ async def know_the_caller(
     remote = caller_address(connection.scope)
     number = request_id(connection.scope)
     try:
-        secret = _bearer(connection.headers.get("Authorization", ""))
+        secret = _bearer(header(connection.scope, b"authorization"))
         actor = await actor_of(services, secret, number, remote)
     except UnauthenticatedError as error:
         told = refused_caller(error, handler.handler_name, number, remote)
@@ -55,6 +55,8 @@ async def know_the_caller(
 
 async def actor_of(services: Services, secret: str, request_id: str, remote: str) -> Actor:
     """Whose token it is: one of this server's own, or a JWT of an issuer that it trusts.
+
+    A thread is asked only where the database must be.
 
     Args:
         services: the server's parts.
@@ -81,12 +83,12 @@ def context_of(request: Request[Context, Any, Any]) -> Context:
     return request.user
 
 
-def _bearer(header: str) -> str:
-    if not header:
+def _bearer(text: str) -> str:
+    if not text:
         raise UnauthenticatedError("The request holds no token.", hint="Log in: ks login.")
-    if not header.lower().startswith(_SCHEME):
+    if not text.lower().startswith(_SCHEME):
         raise UnauthenticatedError(
             "The request's Authorization is of another scheme than Bearer.",
             hint="Log in: ks login.",
         )
-    return header[len(_SCHEME) :].strip()
+    return text[len(_SCHEME) :].strip()

@@ -37,7 +37,7 @@ class BehindProxies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the headers where they come from a proxy that is trusted."""
-        if self._is_proxy(_address(caller_address(scope))):
+        if self._trusted and self._is_proxy(_address(caller_address(scope))):
             headers = Headers.from_scope(scope)
             if found := self._caller(headers.getall(_FOR, [])):
                 scope["client"] = (str(found), 0)

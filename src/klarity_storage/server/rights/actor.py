@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
@@ -109,16 +109,20 @@ class Actor:
     """The groups that the account is in."""
     scopes: tuple[Ceiling, ...] = ()
     """What the token is narrowed to, in sum; with none it may whatever the account may."""
+    principal: str = field(init=False)
+    """``user:alice``, or ``service:trainer``."""
+    principals: tuple[str, ...] = field(init=False)
+    """Every principal whose grants are the caller's."""
 
-    @property
-    def principal(self) -> str:
-        """``user:alice``, or ``service:trainer``."""
-        return principal_of(self.user, service=self.service)
+    def __post_init__(self) -> None:
+        own = principal_of(self.user, service=self.service)
+        groups = (f"group:{group}" for group in self.groups)
+        self._is(own, (own, *groups, ANYONE, PUBLIC))
 
-    @property
-    def principals(self) -> tuple[str, ...]:
-        """Every principal whose grants are the caller's."""
-        return (self.principal, *(f"group:{group}" for group in self.groups), ANYONE, PUBLIC)
+    def _is(self, principal: str, principals: tuple[str, ...]) -> None:
+        """Set what each decision reads several times."""
+        object.__setattr__(self, "principal", principal)
+        object.__setattr__(self, "principals", principals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +133,8 @@ class Stranger(Actor):
     display_name: str = ""
     administrator: bool = False
 
-    @property
-    def principal(self) -> str:
-        """Who the audit line says it was."""
-        return ANYONE
-
-    @property
-    def principals(self) -> tuple[str, ...]:
-        return (PUBLIC,)
+    def __post_init__(self) -> None:
+        self._is(ANYONE, (PUBLIC,))  # the audit line says that it was anyone
 
 
 def principal_of(name: str, *, service: bool = False) -> str:

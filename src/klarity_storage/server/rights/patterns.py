@@ -59,11 +59,7 @@ class Pattern:
         Raises:
             InvalidInputError: it has another form.
         """
-        space, *rest = _split(text, "scope")
-        check_name(space, "space")
-        kind = parse_kind(rest[0]) if rest else None
-        name = check_name(rest[1]) if len(rest) > 1 else None
-        return cls(space, Kind.TABLES if kind is Kind.RAW_BINARY else kind, name)
+        return cls(*_parts_of_scope(text))
 
     @classmethod
     def of(cls, name: Name) -> Self:
@@ -89,6 +85,16 @@ class Pattern:
         if self.name is None or self.name == "*":
             return True
         return other.name is not None and bool(_expression(self.name).fullmatch(other.name))
+
+
+@lru_cache(maxsize=4096)
+def _parts_of_scope(text: str) -> tuple[str, Kind | None, str | None]:
+    """What was asked for is asked for again: the files of a version are read one by one."""
+    space, *rest = _split(text, "scope")
+    check_name(space, "space")
+    kind = parse_kind(rest[0]) if rest else None
+    name = check_name(rest[1]) if len(rest) > 1 else None
+    return space, Kind.TABLES if kind is Kind.RAW_BINARY else kind, name
 
 
 def _split(text: str, what: str) -> list[str]:

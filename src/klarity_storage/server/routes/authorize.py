@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from litestar import get
+from litestar import Request, Response, get
 from litestar.params import FromQuery, QueryParameter
+from litestar.response.base import ASGIResponse
 
 from klarity_storage.errors import ForbiddenError, NotFoundError
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.server.catalog import authorize
-from klarity_storage.server.http.authentication import Caller
+from klarity_storage.server.context import Context
+from klarity_storage.server.http.authentication import know_the_caller
 from klarity_storage.server.http.documents import failures
 
 Scope: TypeAlias = Annotated[str, QueryParameter(name="scope")]
 """Named otherwise in the handler: there, Litestar takes ``scope`` for the connection's own."""
 
 
+class Yes(Response[None]):
+    """An answer without content, made once."""
+
+    _made = ASGIResponse(status_code=204)
+
+    def to_asgi_response(self, *_: object, **__: object) -> ASGIResponse:
+        return self._made
+
+
+_YES = Yes(None, status_code=204)
+
+
 @get(
-    "/authorize",
+    "/v1/authorize",
     tags=["server"],
     status_code=204,
     responses=failures(ForbiddenError, NotFoundError),
+    security=[{"bearer": []}],
 )
 async def check_right(
-    context: Caller, target: Scope, operation: FromQuery[Operation] = Operation.READ
+    request: Request[Context, Any, Any],
+    target: Scope,
+    operation: FromQuery[Operation] = Operation.READ,
 ) -> None:
     """Say whether the caller may do that to ``space[/kind[/name]]``: for what stands in front."""
-    await authorize.check_right(context, target, operation)
+    # Asked for each file that is read. So it finds the caller itself and answers with what is made
+    # already: guard, dependency and answer of other routes take Litestar longer than the decision.
+    await know_the_caller(request, request.route_handler)
+    await authorize.check_right(request.user, target, operation)
+    return _YES  # type: ignore[return-value] # and documented as what it is: nothing
 
 
 ROUTES = [check_right]
