@@ -27,7 +27,8 @@ def test_the_drawn_tree_is_the_tree() -> None:
 def test_codes_are_unique_and_every_class_has_one() -> None:
     found = [ks.StorageError]
     for cls in found:
-        found.extend(cls.__subclasses__())
+        # a part may have a class for itself, which callers know by the code of its parent
+        found.extend(c for c in cls.__subclasses__() if c.__module__ == ks.StorageError.__module__)
     assert len({cls.code for cls in found}) == len(found)
 
 
