@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from control_fixture import Api, Control
-from oidc_fixture import Provider
+from oidc_fixture import Provider, SigningKey, claims_of
 
 
 def caller(control: Control, token: str) -> Api:
@@ -26,6 +28,24 @@ def test_a_token_of_the_provider_is_a_user_that_is_made_at_first_sight(
     assert "subject-of-alice" in made[0]["about"]
 
 
+def test_many_requests_at_first_sight_make_one_user(corp: Control, provider: Provider) -> None:
+    callers = [caller(corp, provider.token("subject-of-alice")) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda each: each("GET", "/v1/whoami"), callers))
+    assert {answer.json().get("principal") for answer in answers} == {"user:alice"}
+    names = [user["name"] for user in corp.admin.ok("GET", "/v1/users")["items"]]
+    assert names == ["admin", "alice"]
+
+
+def test_a_name_that_the_issuer_changes_stays_here(
+    corp: Control, provider: Provider, first_key: SigningKey
+) -> None:
+    for name in ("erin", "erin-2", "Erin Married", None):
+        claims = claims_of(provider.issuer, sub="of-erin", preferred_username=name)
+        found = caller(corp, first_key.sign(claims)).ok("GET", "/v1/whoami")
+        assert found["principal"] == "user:erin"
+
+
 def test_grants_reach_whom_an_issuer_vouches_for(corp: Control, provider: Provider) -> None:
     alice = caller(corp, provider.token("subject-of-alice"))
     alice.ok("GET", "/v1/whoami")
@@ -33,6 +53,34 @@ def test_grants_reach_whom_an_issuer_vouches_for(corp: Control, provider: Provid
     alice.fails(404, "GET", "/v1/spaces/vision")
     corp.grant("user:alice", "reader", "vision")
     assert alice.ok("GET", "/v1/spaces/vision")["key"] == "vision"
+
+
+def test_a_group_of_the_issuer_reaches_what_it_was_granted(
+    corp: Control, provider: Provider
+) -> None:
+    alice = caller(corp, provider.token("subject-of-alice"))
+    carol = caller(corp, provider.token("subject-of-carol"))
+    for each in (alice, carol):
+        each.ok("GET", "/v1/whoami")
+    corp.space("vision")
+    for group in ("team", "corp.team"):
+        corp.admin.ok("POST", "/v1/groups", {"name": group})
+    corp.grant("group:team", "owner", "vision")
+    alice.fails(404, "GET", "/v1/spaces/vision")  # this server's own group of that name is another
+    corp.grant("group:corp.team", "reader", "vision")
+    assert alice.ok("GET", "/v1/spaces/vision")["key"] == "vision"
+    carol.fails(404, "GET", "/v1/spaces/vision")
+    corp.admin.ok("PUT", "/v1/groups/corp.team/members/carol")
+    assert carol.ok("GET", "/v1/spaces/vision")["key"] == "vision"
+
+
+def test_a_token_that_was_made_here_is_in_no_group_of_the_issuer(
+    corp: Control, provider: Provider
+) -> None:
+    bob = caller(corp, provider.token("subject-of-bob"))
+    assert bob.ok("GET", "/v1/whoami")["administrator"]
+    own = caller(corp, bob.ok("POST", "/v1/tokens", {})["secret"])
+    assert not own.ok("GET", "/v1/whoami")["administrator"]
 
 
 def test_the_administrators_of_the_issuer_are_administrators(

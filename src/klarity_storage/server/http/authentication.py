@@ -17,7 +17,7 @@ from klarity_storage.server.catalog import tokens
 from klarity_storage.server.context import Context
 from klarity_storage.server.http.remote import caller_address
 from klarity_storage.server.http.request_id import header, request_id
-from klarity_storage.server.oidc.authenticate import authenticate
+from klarity_storage.server.oidc.authenticate import authenticate, authenticate_at_hand
 from klarity_storage.server.oidc.verify import is_jwt
 from klarity_storage.server.rights.actor import Actor
 from klarity_storage.server.services import Services
@@ -69,11 +69,13 @@ async def actor_of(services: Services, secret: str, request_id: str, remote: str
         RateLimitedError: too many that are not good came from there.
         UnavailableError: what it is held against cannot be had.
     """
-    known = tokens.authenticate_at_hand(services, secret)
+    foreign = bool(services.issuers) and is_jwt(secret)
+    at_hand = authenticate_at_hand if foreign else tokens.authenticate_at_hand
+    known = at_hand(services, secret)
     if known is not None:
         return known
     with services.guesses.watched(remote, secret):
-        if services.issuers and is_jwt(secret):
+        if foreign:
             return await authenticate(services, secret, request_id, remote)
         return await asyncio.to_thread(tokens.authenticate, services, secret)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from typing import Final
 
-from klarity_storage.server.oidc.accounts import Seen, find_or_make
+from klarity_storage.server.audit.refused import RefusedTokenError
+from klarity_storage.server.oidc.accounts import find_or_make
 from klarity_storage.server.oidc.claims import group_names, groups_said
 from klarity_storage.server.oidc.issuers import Issuer
-from klarity_storage.server.rights.actor import Actor
+from klarity_storage.server.oidc.remember import Known
+from klarity_storage.server.oidc.verify import refusal
+from klarity_storage.server.rights.actor import Actor, principal_of
+from klarity_storage.server.rights.read import KnownAccount
 from klarity_storage.server.services import Services
-
-_DIGITS: Final = 16
-"""Of a token's SHA-256: enough to find its requests in the audit log, and never the token."""
 
 
 async def authenticate(services: Services, token: str, request_id: str, remote: str) -> Actor:
@@ -23,25 +22,52 @@ async def authenticate(services: Services, token: str, request_id: str, remote: 
         UnauthenticatedError: it is not good, its user is disabled or cannot be made.
         UnavailableError: the issuer's keys, the database or the audit log cannot be had.
     """
-    issuer, verified = await services.issuers.verify(token)
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    seen = Seen(verified, f"jwt_{digest[:_DIGITS]}", request_id, remote)
-    return await asyncio.to_thread(_actor, services, issuer, seen)
+    issuer, known = await services.issuers.verify(token)
+    return await asyncio.to_thread(_look_up, services, issuer, known, request_id, remote)
 
 
-def _actor(services: Services, issuer: Issuer, seen: Seen) -> Actor:
-    settings, claims = issuer.settings, seen.verified.claims
-    row = find_or_make(services, seen, settings.user_claim)
-    account = services.rights.account(row["name"])
-    said = groups_said(claims, settings.groups_claim)
+def authenticate_at_hand(services: Services, token: str) -> Actor | None:
+    """Whom a JWT is of, where that takes no look at anything and no waiting."""
+    found = services.issuers.at_hand(token)
+    if found is None or found[1].user is None:
+        return None
+    account = services.rights.account_at_hand(found[1].user)
+    if account is None or account.disabled_at is not None:
+        return None
+    return _actor(*found, account)
+
+
+def _look_up(
+    services: Services, issuer: Issuer, known: Known, request_id: str, remote: str
+) -> Actor:
+    if known.user is None:
+        known.user = find_or_make(services, known, issuer.settings.user_claim, request_id, remote)
+    account = services.rights.account(known.user)
+    if account is None or account.disabled_at is not None:
+        error = refusal("the user is disabled")
+        raise RefusedTokenError(
+            error.message,
+            principal=principal_of(known.user),
+            token_id=known.token_id,
+            hint=error.hint,
+        )
+    return _actor(issuer, known, account)
+
+
+def _actor(issuer: Issuer, known: Known, account: KnownAccount) -> Actor:
+    """The caller: made once for a token, and again when the account has changed."""
+    if known.made is not None and known.made[0] is account:
+        return known.made[1]
+    settings = issuer.settings
+    said = groups_said(known.verified.claims, settings.groups_claim)
+    theirs = group_names(said, settings.group_prefix_of(issuer.name))
     leads = settings.administrators is not None and settings.administrators in said
-    return Actor(
-        row["name"],
-        row["display_name"],
-        row["administrator"] or leads,
-        token_id=seen.token_id,
-        groups=(
-            *(account.groups if account else ()),
-            *group_names(said, settings.group_prefix_of(issuer.name)),
-        ),
+    actor = Actor(
+        account.name,
+        account.display_name,
+        account.administrator or leads,
+        token_id=known.token_id,
+        groups=tuple(dict.fromkeys((*account.groups, *theirs))),
     )
+    known.made = (account, actor)
+    return actor

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from klarity_storage.protocol.oidc import LoginIssuer
 from klarity_storage.server.oidc.keys import Keys
-from klarity_storage.server.oidc.remember import Remembered
+from klarity_storage.server.oidc.remember import Known, Remembered
 from klarity_storage.server.oidc.verify import (
     LEEWAY,
-    Verified,
+    NO_SUCH_KEY,
     check_header,
     read_unverified,
     refusal,
@@ -66,7 +66,15 @@ class Issuers:
             if one.settings.client_id is not None
         ]
 
-    async def verify(self, token: str) -> tuple[Issuer, Verified]:
+    def at_hand(self, token: str) -> tuple[Issuer, Known] | None:
+        """What an issuer said of whoever holds a token, where nobody need be asked again."""
+        known = self._remembered.get(token)
+        if known is None or known.verified.expires <= time.time() - LEEWAY:
+            return None
+        issuer = self._by_url[known.verified.issuer]
+        return (issuer, known) if issuer.keys.hold_at_hand(known.verified.key_id) else None
+
+    async def verify(self, token: str) -> tuple[Issuer, Known]:
         """What an issuer says of whoever holds a token.
 
         Waiting for an issuer holds no thread: others are served meanwhile.
@@ -76,10 +84,20 @@ class Issuers:
             UnavailableError: the issuer's keys cannot be had.
         """
         known = self._remembered.get(token)
-        verified = await (self._verify(token) if known is None else self._still(token, known))
-        return self._by_url[verified.issuer], verified
+        if known is None:
+            return await self._verify(token)
+        issuer = self._by_url[known.verified.issuer]
+        fault = None
+        if known.verified.expires <= time.time() - LEEWAY:
+            fault = "the token has expired"
+        elif not await issuer.keys.hold(known.verified.key_id):
+            fault = NO_SUCH_KEY
+        if fault is not None:
+            self._remembered.forget(token)
+            raise refusal(fault)
+        return issuer, known
 
-    async def _verify(self, token: str) -> Verified:
+    async def _verify(self, token: str) -> tuple[Issuer, Known]:
         said = read_unverified(token)
         issuer = self._by_url.get(said.issuer)
         if issuer is None:
@@ -87,15 +105,4 @@ class Issuers:
         check_header(said.header, issuer.settings.algorithms)
         keys = await issuer.keys.find(said.header.kid, said.header.alg)
         verified = await asyncio.to_thread(verify, token, keys, issuer.settings)
-        self._remembered.put(token, verified)
-        return verified
-
-    async def _still(self, token: str, known: Verified) -> Verified:
-        """Whether what was verified once still holds: its time, and the key it was signed with."""
-        if known.expires <= time.time() - LEEWAY:
-            self._remembered.forget(token)
-            raise refusal("the token has expired")
-        if not await self._by_url[known.issuer].keys.hold(known.key_id):
-            self._remembered.forget(token)
-            raise refusal("the token is signed with a key that its issuer does not have (now)")
-        return known
+        return issuer, self._remembered.put(token, verified)

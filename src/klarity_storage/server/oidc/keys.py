@@ -117,6 +117,10 @@ class Keys:
         await self._freshen()
         return key_id in self._ids
 
+    def hold_at_hand(self, key_id: str) -> bool:
+        """Whether a key is in the set, where the issuer need not be asked."""
+        return self._age() <= FRESH and key_id in self._ids
+
     def _matching(self, kid: str | None, algorithm: str) -> list[Key]:
         if kid is not None:
             return self._known.get((kid, algorithm), [])

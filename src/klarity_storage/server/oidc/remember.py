@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import Final
 
 from klarity_storage.server.oidc.verify import Verified
+from klarity_storage.server.rights.actor import Actor
+from klarity_storage.server.rights.read import KnownAccount
 
 AT_MOST: Final = 4096
 """Tokens that are remembered at once; the one that was used longest ago goes first."""
+
+_DIGITS: Final = 16
+
+
+@dataclass(slots=True)
+class Known:
+    """A token that is good, and whom it was found to be of."""
+
+    verified: Verified
+    token_id: str
+    """The beginning of its SHA-256: finds its requests in the audit log, and is never the token."""
+    user: str | None = None
+    """The subject's user here, which never becomes another one's."""
+    made: tuple[KnownAccount, Actor] | None = field(default=None, repr=False)
+    """The caller, and the account as it stood when that was made."""
 
 
 class Remembered:
@@ -19,21 +37,24 @@ class Remembered:
     """
 
     def __init__(self) -> None:
-        self._by_digest: OrderedDict[bytes, Verified] = OrderedDict()
+        self._by_digest: OrderedDict[bytes, Known] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_digest)
 
-    def get(self, token: str) -> Verified | None:
+    def get(self, token: str) -> Known | None:
         digest = _digest(token)
         if found := self._by_digest.get(digest):
             self._by_digest.move_to_end(digest)
         return found
 
-    def put(self, token: str, verified: Verified) -> None:
-        self._by_digest[_digest(token)] = verified
+    def put(self, token: str, verified: Verified) -> Known:
+        digest = _digest(token)
+        known = Known(verified, f"jwt_{digest.hex()[:_DIGITS]}")
+        self._by_digest[digest] = known
         if len(self._by_digest) > AT_MOST:
             self._by_digest.popitem(last=False)
+        return known
 
     def forget(self, token: str) -> None:
         self._by_digest.pop(_digest(token), None)

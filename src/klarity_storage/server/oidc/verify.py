@@ -23,6 +23,8 @@ MAX_CHARACTERS: Final = 16 * 1024
 LEEWAY: Final = 30
 """Seconds by which an issuer's clock may differ from ours."""
 
+NO_SUCH_KEY: Final = "the token is signed with a key that its issuer does not have (now)"
+
 _TYPES: Final = {None, "jwt", "at+jwt", "application/at+jwt"}
 """Other kinds of JWT (a logout token, a request) are signed with the same keys."""
 
@@ -102,7 +104,7 @@ def verify(token: str, keys: Sequence[Key], settings: OidcSettings) -> Verified:
     Raises:
         UnauthenticatedError: it is not good.
     """
-    failure = refusal("the token is signed with a key that its issuer does not have (now)")
+    failure = refusal(NO_SUCH_KEY)
     for key in keys:
         try:
             claims = jwt.decode(

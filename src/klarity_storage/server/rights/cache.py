@@ -138,6 +138,11 @@ class RightsCache:
         view = self._at_hand()
         return None if view is None else view.tokens.get(digest)
 
+    def account_at_hand(self, name: str) -> KnownAccount | None:
+        """The user or service, where that takes no look at the database."""
+        view = self._at_hand()
+        return None if view is None else view.accounts.get(name)
+
     def decides_at_hand(self, actor: Actor, space: str) -> bool:
         """Whether a decision about that space takes no look at the database."""
         view = self._at_hand()
