@@ -38,6 +38,8 @@ class _Line:
 
     def __init__(self, event: AuditEvent) -> None:
         self.event = event
+        self.woken = threading.Event()
+        """Set when it is written, and when it is its turn to write for all that wait."""
         self.done = False
         self.error: StorageError | None = None
 
@@ -45,9 +47,10 @@ class _Line:
 class AuditTable:
     """An `AuditSink` of a table that refuses changes by its own triggers.
 
-    Events of requests that run at once go into one transaction: whoever's turn it is writes for all
-    that wait, so a commit is paid for once. Changes of the database follow one another, so ids rise
-    in the order in which events can be seen, and no page misses one that came late.
+    Events of requests that run at once go into one transaction: one of them writes for all that
+    came while the last ones were written, so a commit is paid for once. Changes of the database
+    follow one another, so ids rise in the order in which events can be seen, and no page misses one
+    that came late.
 
     Args:
         database: that of all servers.
@@ -61,20 +64,19 @@ class AuditTable:
         self._days = days
         self._day: date | None = None
         self._waiting: list[_Line] = []
-        self._queue = threading.Lock()
-        self._turn = threading.Lock()
+        self._writing = False
+        self._lock = threading.Lock()
 
     def write(self, event: AuditEvent) -> None:
         """See `AuditSink.write`."""
         mine = _Line(event)
-        with self._queue:
+        with self._lock:
             self._waiting.append(mine)
-        with self._turn:
-            while not mine.done:  # another one may have written it while this one waited
-                with self._queue:
-                    lines = self._waiting[:_AT_ONCE]
-                    del self._waiting[:_AT_ONCE]
-                self._write(lines)
+            first, self._writing = not self._writing, True
+        if not first:
+            mine.woken.wait()
+        if not mine.done:
+            self._write_waiting()
         if mine.error is not None:
             raise type(mine.error)(
                 f"The decision cannot be recorded. {mine.error.message}", hint=mine.error.hint
@@ -107,6 +109,23 @@ class AuditTable:
     def close(self) -> None:
         """The database is not this one's to close."""
 
+    def _write_waiting(self) -> None:
+        """Write all that wait, and wake the first of those who came meanwhile to do the same."""
+        with self._lock:
+            lines = self._waiting[:_AT_ONCE]
+            del self._waiting[:_AT_ONCE]
+        try:
+            self._write(lines)
+        finally:
+            with self._lock:
+                following = self._waiting[0] if self._waiting else None
+                self._writing = following is not None
+            for line in lines:
+                line.done = True
+                line.woken.set()
+            if following is not None:
+                following.woken.set()
+
     def _write(self, lines: list[_Line]) -> None:
         try:
             with self._database.write() as connection:
@@ -120,9 +139,6 @@ class AuditTable:
             for line in lines:
                 line.error = UnavailableError("The control database failed.", hint="Try again.")
             raise
-        finally:
-            for line in lines:
-                line.done = True
 
     def _drop(self, connection: Connection, event: AuditEvent) -> None:
         """Drop the days that are past those to keep, once a day."""
