@@ -10,6 +10,7 @@ import pytest
 from cli.harness import Run, document
 from cli.terminal import on_terminal
 from klarity_storage.protocol.grants import Grant, GrantList
+from klarity_storage.protocol.rights import RightList
 from klarity_storage.protocol.server import Identity
 from klarity_storage.protocol.spaces import Quota, Space
 from klarity_storage.protocol.tokens import NewToken, TokenList
@@ -154,3 +155,25 @@ def test_a_space_lies_in_a_bucket_that_the_server_has(admin: Run, space: str) ->
     told = admin("space", "create", space, "--bucket", "none", code=2).stderr
     assert "The server has no bucket 'none'." in told
     assert "It has: main." in told
+
+
+def test_who_may_do_what_and_why(
+    server: RunningServer, admin: Run, alice: str, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin("space", "create", space)
+    cats = f"{space}/datasets/cats"
+    grant = admin("grant", "add", alice, "writer", f"{space}/datasets", "-q").stdout.strip()
+    shown = admin("grant", "explain", alice, cats).stdout
+    assert "granted as writer; it takes owner" in shown
+    assert grant in shown
+    lines = admin("grant", "explain", alice, cats, "-q").stdout.splitlines()
+    assert lines == ["list yes", "read yes", "write yes", "own no"]
+    assert f"user:{alice}" in admin("grant", "who", cats).stdout
+    assert f"user:{alice}" in admin("grant", "who", "write", cats, "-q").stdout.splitlines()
+    owners = document(admin("grant", "who", "own", cats, "--json"), RightList).items
+    assert f"user:{alice}" not in {right.principal for right in owners}
+    assert "Write one of" in admin("grant", "who", "steal", cats, code=2).stderr
+
+    monkeypatch.setenv("KS_TOKEN", admin("token", "create", "--user", alice, "-q").stdout.strip())
+    assert "write" in admin("grant", "explain", alice, cats).stdout
+    assert "ks " in admin("grant", "explain", "admin", cats, code=4).stderr

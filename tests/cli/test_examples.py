@@ -27,6 +27,8 @@ ORDER = (
     "login",
     "grant add",
     "grant ls",
+    "grant explain",
+    "grant who",
     "push",
     "pull",
     "ls",

@@ -60,7 +60,11 @@ VALUES = {
     "row": "812",
 }
 
-QUERIES = {"check_right": "?scope=vision/datasets/cats"}
+QUERIES = {
+    "check_right": "?scope=vision/datasets/cats",
+    "explain_rights": "?principal=user:admin&target=vision/datasets/cats",
+    "list_holders": "?target=vision/datasets/cats",
+}
 """What operations cannot do without in their query."""
 
 

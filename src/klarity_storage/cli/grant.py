@@ -21,11 +21,18 @@ COLUMNS = (
     Column("expires", lambda grant: grant.expires_at or "never", _format.moment),
     Column("by", lambda grant: grant.created_by),
 )
+_WHY = (
+    Column("why", lambda right: right.reason),
+    Column("to", lambda right: right.grant and right.grant.principal),
+    Column("on", lambda right: right.grant and right.grant.pattern),
+    Column("expires", lambda right: right.grant and right.grant.expires_at, _format.moment),
+    Column("grant", lambda right: right.grant and right.grant.id, whole=True),
+)
 
 
 @click.group("grant", cls=Group)
 def command() -> None:
-    """Who may do what, where, until when: add, ls, rm."""
+    """Who may do what, until when: add, ls, explain, who, rm."""
 
 
 @command.command(
@@ -64,6 +71,56 @@ def ls(session: Session, space: str | None, principal: str | None) -> None:
     grants = session.connect().admin.get_grants(space, principal)
     session.out.listing(
         GrantList(items=grants), COLUMNS, line=lambda grant: grant.id, empty="There is no grant."
+    )
+
+
+@command.command(
+    "explain",
+    server=True,
+    examples=["ks grant explain alice vision/datasets/cats"],
+)
+@click.argument("principal", type=Principal())
+@click.argument("target")
+@pass_session
+def explain(session: Session, principal: str, target: str) -> None:
+    """Show what somebody may do with SPACE[/KIND[/NAME]], and by what, or why not.
+
+    Everybody may ask for themselves; owners of the target and administrators, for all.
+    """
+    from klarity_storage.protocol.rights import RightList
+
+    rights = session.connect().admin.explain(principal, target)
+    session.out.listing(
+        RightList(target=target, items=rights),
+        (Column("action"), Column("allowed"), *_WHY),
+        line=lambda right: f"{right.action} {'yes' if right.allowed else 'no'}",
+        empty="",
+    )
+
+
+@command.command(
+    "who",
+    server=True,
+    examples=["ks grant who vision/datasets/cats", "ks grant who write vision/datasets/cats"],
+)
+@click.argument("words", nargs=-1, required=True, metavar="[list|read|write|own] TARGET")
+@pass_session
+def who(session: Session, words: tuple[str, ...]) -> None:
+    """Show everybody who may do something with SPACE[/KIND[/NAME]], and by what.
+
+    Takes an owner of the target. Whoever may it as everybody may is not named beside anyone.
+    """
+    from klarity_storage.protocol.rights import Action, RightList
+
+    *actions, target = words
+    if len(actions) > 1 or (actions and actions[0] not in set(Action)):
+        raise click.UsageError(f"Write one of {', '.join(Action)}, then one target.")
+    rights = session.connect().admin.get_holders(target, actions[0] if actions else Action.READ)
+    session.out.listing(
+        RightList(target=target, items=rights),
+        (Column("principal"), Column("action"), *_WHY),
+        line=lambda right: right.principal,
+        empty="Nobody may.",
     )
 
 

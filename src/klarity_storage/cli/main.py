@@ -47,7 +47,7 @@ NOUNS: Final = {
     "space": Noun("Administration", "Spaces, the units of ownership: create, ls, show, quota."),
     "user": Noun("Administration", "People who log in: create, ls, disable."),
     "token": Noun("Administration", "Tokens, by which users are known: create, ls, revoke."),
-    "grant": Noun("Administration", "Who may do what, where, until when: add, ls, rm."),
+    "grant": Noun("Administration", "Who may do what, until when: add, ls, explain, who, rm."),
     "audit": Noun("Administration", "Show who did what, and who was refused."),
     "serve": Noun("Administration", "Start a server with its own S3 engine."),
     "admin": Noun("Administration", "Upkeep of a server, on its machine: backup, restore."),

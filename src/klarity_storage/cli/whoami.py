@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from klarity_storage.cli import _format
 from klarity_storage.cli._command import Command
 from klarity_storage.cli._session import Session, pass_session
+
+if TYPE_CHECKING:
+    from klarity_storage.protocol.grants import Grant
 
 
 @click.command("whoami", cls=Command, examples=["ks whoami", "ks whoami --json"])
@@ -15,7 +20,7 @@ def command(session: Session) -> None:
     """Show who you are here, and what you were granted."""
     storage = session.connect()
     identity = storage.whoami()
-    granted = [f"{grant.role} on {grant.pattern}" for grant in identity.grants]
+    granted = [_told(grant, identity.principal) for grant in identity.grants]
     session.out.facts(
         identity,
         {
@@ -30,3 +35,10 @@ def command(session: Session) -> None:
     )
     if storage.mode == "server" and not granted and not identity.administrator:
         session.out.hint("nothing is granted to you yet: ask an owner for ks grant add")
+
+
+def _told(grant: Grant, principal: str) -> str:
+    """``reader on vision/datasets, as group:annotators, until 2030-01-01``."""
+    through = "" if grant.principal == principal else f", as {grant.principal}"
+    until = f", until {grant.expires_at:%Y-%m-%d}" if grant.expires_at else ""
+    return f"{grant.role} on {grant.pattern}{through}{until}"

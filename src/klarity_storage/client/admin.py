@@ -11,6 +11,7 @@ from klarity_storage.client.http import Http, quoted
 from klarity_storage.protocol.audit import AuditEvent
 from klarity_storage.protocol.grants import CreateGrant, Grant, GrantList, Role
 from klarity_storage.protocol.spaces import SetQuota, Space
+from klarity_storage.protocol.rights import Action, Right, RightList
 from klarity_storage.protocol.tokens import CreateToken, NewToken, Token, TokenList
 from klarity_storage.protocol.users import CreateUser, User, UserList
 
@@ -88,6 +89,21 @@ class Admin:
             principal=principal, role=Role(role), pattern=pattern, expires_at=expires_at
         )
         return self._http.post(quoted("grants"), body, Grant)
+
+    def explain(self, principal: str, target: str) -> list[Right]:
+        """What a principal may do with a target, and by what, or why not.
+
+        Args:
+            principal: ``user:alice``, ``group:annotators``, ``service:trainer`` or ``anyone``.
+            target: ``space``, ``space/kind`` or ``space/kind/name``.
+        """
+        found = self._http.get(quoted("rights"), RightList, principal=principal, target=target)
+        return found.items
+
+    def get_holders(self, target: str, action: Action | str = Action.READ) -> list[Right]:
+        """Every principal that may do that, and by what; takes an owner of the target."""
+        path = quoted("rights", "holders")
+        return self._http.get(path, RightList, target=target, action=str(action)).items
 
     def get_audit(
         self, limit: int | None = None, **query: Unpack[AuditFilter]

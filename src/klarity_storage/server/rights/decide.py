@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from klarity_storage.protocol.grants import Grant, Role
+from klarity_storage.protocol.rights import Action
 from klarity_storage.server.rights.actor import Actor, Stranger
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.targets import (
@@ -21,15 +21,7 @@ from klarity_storage.server.rights.targets import (
     TokenRecord,
 )
 
-
-class Action(StrEnum):
-    """What of a target is asked for."""
-
-    LIST = "list"
-    """Know that it is there, and which of its parts one may read."""
-    READ = "read"
-    WRITE = "write"
-    OWN = "own"
+__all__ = ["ABSENT", "ROLES", "Action", "Decision", "decide", "is_live"]
 
 
 @dataclass(frozen=True, slots=True)
