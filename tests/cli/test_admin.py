@@ -10,8 +10,10 @@ import pytest
 from cli.harness import Run, document
 from cli.terminal import on_terminal
 from klarity_storage.protocol.grants import Grant, GrantList
+from klarity_storage.protocol.groups import Group
 from klarity_storage.protocol.rights import RightList
 from klarity_storage.protocol.server import Identity
+from klarity_storage.protocol.services import Service
 from klarity_storage.protocol.spaces import Quota, Space
 from klarity_storage.protocol.tokens import NewToken, TokenList
 from klarity_storage.protocol.users import User, UserList
@@ -177,3 +179,67 @@ def test_who_may_do_what_and_why(
     monkeypatch.setenv("KS_TOKEN", admin("token", "create", "--user", alice, "-q").stdout.strip())
     assert "write" in admin("grant", "explain", alice, cats).stdout
     assert "ks " in admin("grant", "explain", "admin", cats, code=4).stderr
+
+
+def test_a_group_is_granted_to_and_left_again(
+    server: RunningServer, admin: Run, alice: str, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin("space", "create", space)
+    crew = f"crew-{space}"
+    assert document(admin("group", "create", crew, "-d", "All", "--json"), Group).members == []
+    admin("group", "add", crew, alice)
+    assert f"user:{alice}" in admin("group", "show", crew).stdout
+    assert crew in admin("group", "ls").stdout
+    admin("grant", "add", f"group:{crew}", "reader", space)
+    token = admin("token", "create", "--user", alice, "-q").stdout.strip()
+    monkeypatch.setenv("KS_TOKEN", token)
+    assert crew in admin("whoami").stdout
+    assert space in admin("space", "ls", "-q").stdout
+    monkeypatch.setenv("KS_TOKEN", server.token)
+    admin("group", "remove", crew, alice)
+    monkeypatch.setenv("KS_TOKEN", token)
+    assert space not in admin("space", "ls", "-q").stdout
+    monkeypatch.setenv("KS_TOKEN", server.token)
+    assert "--yes" in admin("group", "rm", crew, code=2).stderr
+    admin("group", "rm", crew, "--yes")
+    grants = document(admin("grant", "ls", "--space", space, "--json"), GrantList).items
+    assert f"group:{crew}" not in {grant.principal for grant in grants}
+    admin("group", "show", crew, code=3)
+
+
+def test_a_service_has_tokens_and_no_more(
+    server: RunningServer, admin: Run, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin("space", "create", space)
+    name = f"trainer-{space}"
+    made = document(admin("service", "create", name, "--space", space, "--json"), Service)
+    assert (made.name, made.space) == (name, space)
+    assert name in admin("service", "ls").stdout
+    secret = admin("token", "create", "--service", name, "-q").stdout.strip()
+    assert f"service:{name}" in admin("token", "ls", "--service", name).stdout
+    monkeypatch.setenv("KS_TOKEN", secret)
+    assert admin("whoami", "-q").stdout == f"service:{name}\n"
+    monkeypatch.setenv("KS_TOKEN", server.token)
+    admin("service", "disable", name, "--yes")
+    monkeypatch.setenv("KS_TOKEN", secret)
+    admin("whoami", code=4)
+
+
+def test_a_narrowed_token_says_so_and_is_not_widened(
+    admin: Run, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin("space", "create", space)
+    scope = f"reader:{space}/datasets"
+    secret = admin("token", "create", "--scope", scope, "-q").stdout.strip()
+    assert scope in admin("token", "ls").stdout
+    monkeypatch.setenv("KS_TOKEN", secret)
+    assert scope in admin("whoami").stdout
+    refused = admin("push", f"{space}/datasets/cats", "cats", code=4).stderr
+    assert f"the token is narrowed to {scope}" in refused
+    assert "not narrowed" in refused
+    admin("token", "create", code=4)
+    admin("user", "create", f"eve-{space}", code=4)
+
+
+def test_a_scope_that_cannot_be_read_is_refused(admin: Run) -> None:
+    assert "reader:vision/datasets" in admin("token", "create", "--scope", "x", code=2).stderr

@@ -44,7 +44,7 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.VersionNotFoundError: "ks ls SPACE, then ks log SPACE/KIND/NAME",
     errors.FileMissingError: "ks ls SPACE/KIND/NAME@VERSION, which lists the version's files",
     errors.TableNotFoundError: "ks table ls",
-    errors.PrincipalNotFoundError: "ks user ls, ks token ls or ks grant ls",
+    errors.PrincipalNotFoundError: "ks user ls; so with service, group, token and grant",
     errors.ConflictError: "the same command again: it starts from what is there now",
     errors.AlreadyExistsError: "ks ls, or another name",
     errors.SourceChangedError: "the same command again, once nothing writes to the files",

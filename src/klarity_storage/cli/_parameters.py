@@ -14,7 +14,7 @@ _DURATION = re.compile(r"(\d+)([smhdw]?)")
 
 
 class Principal(click.ParamType[str]):
-    """``alice`` means ``user:alice``; ``anyone`` is everybody."""
+    """``alice`` means ``user:alice``; ``group:…`` and ``service:…`` are said, ``anyone`` is all."""
 
     name = "principal"
 

@@ -41,6 +41,8 @@ def command() -> None:
     examples=[
         "ks grant add alice writer vision/datasets",
         "ks grant add bob reader 'vision/datasets/cats*' --until 2099-12-31",
+        "ks grant add group:annotators writer vision/tables",
+        "ks grant add service:trainer writer vision/models",
     ],
 )
 @click.argument("principal", type=Principal())
@@ -51,8 +53,8 @@ def command() -> None:
 def add(session: Session, principal: str, role: str, pattern: str, until: datetime | None) -> None:
     """Give a role on a pattern, SPACE[/KIND[/NAME-GLOB]].
 
-    A PRINCIPAL is a user's name, or anyone. A reader lists and reads; a writer also commits,
-    appends and tags; an owner also deletes, overwrites and grants.
+    A PRINCIPAL is a user's name, group:NAME, service:NAME, or anyone. A reader lists and reads; a
+    writer also commits, appends and tags; an owner also deletes, overwrites and grants.
     """
     from klarity_storage.protocol.grants import Role
 
@@ -62,7 +64,9 @@ def add(session: Session, principal: str, role: str, pattern: str, until: dateti
 
 @command.command("ls", server=True, examples=["ks grant ls --space vision"])
 @click.option("--space", help="On this space only.")
-@click.option("--principal", type=Principal(), help="Of this user only.")
+@click.option(
+    "--principal", type=Principal(), help="Of this user, group:NAME or service:NAME only."
+)
 @pass_session
 def ls(session: Session, space: str | None, principal: str | None) -> None:
     """List grants."""

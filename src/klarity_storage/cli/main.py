@@ -46,7 +46,11 @@ NOUNS: Final = {
     "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
     "space": Noun("Administration", "Spaces, the units of ownership: create, ls, show, quota."),
     "user": Noun("Administration", "People who log in: create, ls, disable."),
-    "token": Noun("Administration", "Tokens, by which users are known: create, ls, revoke."),
+    "service": Noun("Administration", "Machine accounts, which hold tokens: create, ls, disable."),
+    "group": Noun(
+        "Administration", "Groups of users and services: create, ls, show, add, remove, rm."
+    ),
+    "token": Noun("Administration", "Tokens of users and services: create, ls, revoke."),
     "grant": Noun("Administration", "Who may do what, until when: add, ls, explain, who, rm."),
     "audit": Noun("Administration", "Show who did what, and who was refused."),
     "serve": Noun("Administration", "Start a server with its own S3 engine."),

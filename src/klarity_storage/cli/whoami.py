@@ -27,6 +27,8 @@ def command(session: Session) -> None:
             "you are": identity.principal,
             "name": identity.display_name,
             "administrator": "yes" if identity.administrator else "",
+            "groups": ", ".join(identity.groups),
+            "narrowed to": "\n".join(identity.scopes),
             "connected to": f"{storage.location} ({storage.mode})",
             "because": storage.source,
             "granted": _format.harmless("\n".join(granted)),

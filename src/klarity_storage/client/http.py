@@ -83,6 +83,10 @@ class Http:
     def put(self, path: str, body: msgspec.Struct, returns: type[Answer]) -> Answer:
         return self._decode(self._call("PUT", path, body=body), returns)
 
+    def ensure(self, path: str) -> None:
+        """Let something be there whose address says all of it."""
+        self._call("PUT", path)
+
     def delete(self, path: str, **query: str | None) -> None:
         """Delete something; gone is done where the answer to an earlier attempt was lost."""
         url = self._url(path, query)
