@@ -272,7 +272,9 @@ def serve() -> None:
         def __init__(self, *parts: Any) -> None:
             self.ours = create_app(*parts)
             self.ours.register(answer_here)
-            self.state = self.ours.state
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.ours, name)
 
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
             asked = bare if scope.get("path") == BARE else self.ours

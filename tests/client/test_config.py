@@ -71,6 +71,36 @@ def test_a_token_file_that_others_may_read_is_refused(tmp_path: Path, mode: int)
     assert caught.value.hint == f"chmod 600 {file}"
 
 
+@pytest.mark.parametrize("url", ["{}@host", "u:{}@host", "host/?token={}", "host/#{}"])
+def test_a_url_that_holds_a_secret_is_refused_without_it(tmp_path: Path, url: str) -> None:
+    secret = "ks_" + "s" * 43
+    place = "https://" + url.format(secret)
+    for target, environ in ((place, {}), (None, {"KS_URL": place})):
+        with pytest.raises(ks.ConfigurationError, match="more than an address") as caught:
+            read_configuration(target, environ=environ, start=tmp_path)
+        assert secret not in str(caught.value) + str(caught.value.hint)
+        assert "ks token revoke" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "token", ["ks_a\nX-Evil: 1", "ks_a b", "ks_\u00e9", "ks_\u4e16", "ks_\x7f"]
+)
+def test_a_token_that_cannot_stand_in_a_header_is_refused_without_it(
+    tmp_path: Path, token: str
+) -> None:
+    for given, environ in ((token, {}), (None, {"KS_TOKEN": token})):
+        with pytest.raises(ks.ConfigurationError, match="holds characters") as caught:
+            read_configuration(URL, given, environ=environ, start=tmp_path)
+        assert token not in str(caught.value) + str(caught.value.hint)
+        assert caught.value.__cause__ is None
+
+
+def test_the_line_end_of_a_tokens_file_does_not_count(tmp_path: Path) -> None:
+    found = read_configuration(URL, environ={"KS_TOKEN": " ks_env\r\n"}, start=tmp_path)
+    assert found.token == "ks_env"
+    assert read_configuration(URL, environ={"KS_TOKEN": " \n"}, start=tmp_path).token is None
+
+
 def test_a_token_in_a_projects_file_is_refused(tmp_path: Path) -> None:
     write(tmp_path / ".safenai", '[storage]\ntoken = "ks_project"\n')
     with pytest.raises(ks.ConfigurationError, match="project's file"):
@@ -138,6 +168,25 @@ def test_the_project_api_comes_last(tmp_path: Path, project_api: tuple[str, list
     assert "project API" in found.source
     home(f'[storage]\nbase_url = "{URL}/home"\n')
     assert read_configuration(environ=environ, start=tmp_path).location == f"{URL}/home"
+
+
+def test_the_project_api_gives_the_token_for_the_server_that_a_file_names(
+    tmp_path: Path, project_api: tuple[str, list[bytes]]
+) -> None:
+    url, answers = project_api
+    environ = {"SAFENAI_PROJECT_API": url}
+    answers.append(json.dumps({"base_url": f"{URL}/p", "token": "ks_p"}).encode())
+    write(tmp_path / ".safenai", f'[storage]\nbase_url = "{URL}/p"\n')
+    found = read_configuration(environ=environ, start=tmp_path)
+    assert (found.location, found.token) == (f"{URL}/p", "ks_p")
+    assert found.source.endswith("token from the project API")
+    write(tmp_path / ".safenai", f'[storage]\nbase_url = "{URL}/other"\n')
+    assert read_configuration(environ=environ, start=tmp_path).token is None
+    # and is not asked where all is known, or nothing of it is needed
+    environ = {"SAFENAI_PROJECT_API": "http://127.0.0.1:1", "KS_TOKEN": "ks_env"}
+    assert read_configuration(environ=environ, start=tmp_path).token == "ks_env"
+    environ = {"SAFENAI_PROJECT_API": "http://127.0.0.1:1"}
+    assert read_configuration(tmp_path, environ=environ).token is None
 
 
 @pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"base_url": "http://x"}'])

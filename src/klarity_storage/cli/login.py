@@ -39,14 +39,14 @@ def command(
     Tries the token, and writes it to .safenai in your home directory, for you alone (mode 0600).
     """
     import klarity_storage as ks
-    from klarity_storage.client.config import is_url, save_login
+    from klarity_storage.client.config import check_url, is_url, save_login
 
     if not is_url(url):
         raise InvalidInputError(
             f"{url!r} is not the URL of a server.",
             hint="Write https://ks.example.org; a directory takes no login.",
         )
-    url = url.rstrip("/")
+    url = check_url(url).rstrip("/")
     chosen = None if with_token or token_stdin else _choose(url, issuer)
     token, login = (_read_token(token_stdin), None) if chosen is None else _log_in(session, chosen)
     with ks.connect(url, token=token) as storage:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 URL_VARIABLE: Final = "KS_URL"
 TOKEN_VARIABLE: Final = "KS_TOKEN"  # noqa: S105 - the name of a variable
 PROJECT_API_VARIABLE: Final = "SAFENAI_PROJECT_API"
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _KEYS = ("base_url", "cache", "dataspaces", "login", "token")
 
 
@@ -76,11 +79,12 @@ def read_configuration(
     Raises:
         ConfigurationError: a source is wrong, or none names a server or a directory.
     """
-    explicit = _Found("the arguments", _location(target), token)
+    given = _checked_token(token, "the arguments")
+    explicit = _Found("the arguments", _location(target), given)
     found = [explicit, _from_environment(environ), *_from_files(start or Path.cwd())]
-    if not any(source.location for source in found) and environ.get(PROJECT_API_VARIABLE):
+    if environ.get(PROJECT_API_VARIABLE) and not _is_enough(found):
         found.append(_from_project_api(environ[PROJECT_API_VARIABLE]))
-    place = next((source for source in found if source.location), None)
+    place = _place(found)
     if place is None or place.location is None:
         raise ConfigurationError(
             "There is no server to connect to.",
@@ -96,6 +100,18 @@ def read_configuration(
     return Configuration(place.location, key.token, spaces, origin, key.renewable)
 
 
+def _place(found: list[_Found]) -> _Found | None:
+    return next((source for source in found if source.location), None)
+
+
+def _is_enough(found: list[_Found]) -> bool:
+    """Whether it is known where to connect to and, at a server, as whom."""
+    place = _place(found)
+    if place is None:
+        return False
+    return not is_url(place.location or "") or any(_token_fits(each, place) for each in found)
+
+
 def _token_fits(source: _Found, place: _Found) -> bool:
     """A file in a folder that somebody else wrote must not send home's token elsewhere."""
     if source.token is None:
@@ -108,7 +124,7 @@ def _location(target: str | os.PathLike[str] | None) -> str | None:
         return None
     text = os.fspath(target)
     if is_url(text):
-        return text.rstrip("/")
+        return check_url(text).rstrip("/")
     if "://" in text:
         raise ConfigurationError(
             f"{text!r} is neither an http(s) URL nor a directory.",
@@ -117,10 +133,44 @@ def _location(target: str | os.PathLike[str] | None) -> str | None:
     return text
 
 
+def check_url(url: str) -> str:
+    """Return the URL of a server: it is shown and logged, and so must hold nothing secret.
+
+    Raises:
+        ConfigurationError: it holds more than an address; what, is not told.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # of a bracket that is not closed; it does not quote the URL
+        raise ConfigurationError(
+            f"The server's URL cannot be read: {error}.", hint="Write https://ks.example.org."
+        ) from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"The server's URL at {parts.hostname} holds more than an address.",
+            hint=f"A token goes into {TOKEN_VARIABLE} or to ks login; one that stood in a URL was "
+            "seen by others: ks token revoke.",
+        )
+    return url
+
+
+def _checked_token(token: str | None, source: str) -> str | None:
+    """A token that can stand in a header; what is wrong with it is told without it."""
+    if token is None or not (token := token.strip()):
+        return None
+    if not _VISIBLE.fullmatch(token):
+        raise ConfigurationError(
+            f"The token from {source} holds characters that no token has.",
+            hint="Is it one line, whole and without quotes? ks login asks for it anew.",
+        )
+    return token
+
+
 def _from_environment(environ: Mapping[str, str]) -> _Found:
     # the two variables need not come together: a token alone goes to whatever server is named
     location = _location(environ.get(URL_VARIABLE) or None)
-    return _Found("the environment", location, environ.get(TOKEN_VARIABLE) or None)
+    token = _checked_token(environ.get(TOKEN_VARIABLE), "the environment")
+    return _Found("the environment", location, token)
 
 
 def _from_files(start: Path) -> list[_Found]:
@@ -177,7 +227,7 @@ def _from_project_api(url: str) -> _Found:
         return _Found(
             "the project API",
             _location(str(answer["base_url"])),
-            str(answer["token"]),
+            _checked_token(str(answer["token"]), "the project API"),
             tuple(answer.get("dataspaces") or answer.get("spaces") or ()),
         )
     except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
