@@ -194,14 +194,17 @@ def decode_manifest(data: bytes, what: str) -> Manifest:
 
 
 def checked(
-    opened: Callable[[], pq.ParquetFile], what: str, groups: Sequence[int] | None = None
+    opened: Callable[[], pq.ParquetFile],
+    what: str,
+    groups: Sequence[int] | None = None,
+    look: Callable[[pa.Table], None] | None = None,
 ) -> pa.Table:
     """The rows of a manifest's file, or of some row groups of it, checked.
 
     Raises:
         InvalidManifestError: see `decode_manifest`.
     """
-    table = decoded(opened, what, groups=groups)
+    table = decoded(opened, what, groups=groups, look=look)
     from klarity_storage.versions.manifest_check import check_rows  # noqa: PLC0415 - loads Arrow's compute
 
     try:
@@ -217,8 +220,12 @@ def decoded(
     *,
     columns: Sequence[str] = tuple(SCHEMA.names),
     groups: Sequence[int] | None = None,
+    look: Callable[[pa.Table], None] | None = None,
 ) -> pa.Table:
-    """Some columns of some row groups; their types are checked, and not what they say."""
+    """Some columns of some row groups; their types are checked, and not what they say.
+
+    ``look`` sees them as they were read, before they take the types of the schema.
+    """
     schema = pa.schema([SCHEMA.field(name) for name in columns])
     try:
         # not by `pq.read_table`, which loads pandas where that is installed; and
@@ -228,6 +235,8 @@ def decoded(
         table = file.read_row_groups(
             list(every if groups is None else groups), list(columns), use_threads=False
         )
+        if look is not None:
+            look(table)
         if not table.schema.equals(schema):
             table = table.select(schema.names).cast(schema)
         table = table.replace_schema_metadata()  # an index is of the file, not of its rows

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from klarity_storage.errors import InvalidManifestError
 from klarity_storage.protocol.log import Footer
 from klarity_storage.versions.arrays import text_array
+from klarity_storage.versions.manifest_bounds import gather_paths
 from klarity_storage.versions.manifest_check import check_paths, object_ends
 from klarity_storage.versions.manifest_file import ManifestFile
 from klarity_storage.versions.manifest_index import GROUP, check_group, footer_of, read_groups
@@ -37,9 +38,11 @@ def survey_manifest(data: bytes, what: str) -> Survey:
     Raises:
         InvalidManifestError: it does not hold what it claims; see `manifest.decode_manifest`.
     """
-    file = ManifestFile(data, what)
-    paths = file.columns("path")["path"]
+    file = ManifestFile(data, what, bounded=True)
     try:
+        paths = gather_paths(
+            file.columns("path", group=number)["path"] for number in range(len(file.starts) - 1)
+        )
         check_paths(paths)
         footer = _check_index(data, file, paths)
     except ValueError as error:
