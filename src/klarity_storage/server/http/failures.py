@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any, Final
 
 import msgspec
@@ -72,11 +73,22 @@ def as_ours(  # noqa: PLR0911 - one a kind of error
             return InvalidInputError(_told(error))
         case RecursionError():  # msgspec's, of a body that is nested without end
             return InvalidInputError("The request cannot be read: it is nested too deeply.")
+        case UnicodeDecodeError() if _of_the_body(error):
+            return InvalidInputError("The request cannot be read: it is not UTF-8.")
         case _:
             return InternalError(
                 "The server failed on this request.",
                 hint="Tell whoever runs the server, with the id of the request.",
             )
+
+
+def _of_the_body(error: UnicodeDecodeError) -> bool:
+    """Whether the caller's JSON is at fault: msgspec raises this of a text in it, unlike the rest.
+
+    Anything else that cannot be decoded is ours, and is to be found.
+    """
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_name == "decode_json"
 
 
 def _told(error: HTTPException) -> str:
