@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from control_fixture import Api, Control
-from klarity_storage.server.catalog import tokens
+from klarity_storage.server.rights.cache import RightsCache
 
 SPELLINGS = {
     "dots": "vision/../hidden",
@@ -203,7 +203,7 @@ def test_neighbours_of_a_good_token_open_nothing(control: Control) -> None:
 def test_guessing_at_speed_gets_nowhere(control: Control) -> None:
     """Ten thousand guesses reach the database sixty times, and the owner notices nothing."""
     asked = 0
-    real = tokens._found
+    real = RightsCache.token
 
     def found(*args: Any) -> Any:
         nonlocal asked
@@ -213,7 +213,7 @@ def test_guessing_at_speed_gets_nowhere(control: Control) -> None:
     alice = control.user("alice")
     alice.ok("GET", "/v1/whoami")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "_found", found)
+        patch.setattr(RightsCache, "token", found)
         statuses = [
             Api(control.http, f"ks_{number:043d}")("GET", "/v1/whoami").status_code
             for number in range(1000)
