@@ -38,6 +38,8 @@ def test_who_did_what_since_when(run: Run, bob: str, space: str) -> None:
     assert (event.target, event.allowed) == (f"{space}/datasets/cats", False)
     assert event.reason == "granted as reader; it takes writer"
     assert run(*asked, "-q").stdout == f"{event.request_id}\n"
+    (same,) = document(run("audit", "--request", event.request_id, "--json"), AuditPage).items
+    assert same == event
     assert run(*asked, "--until", "2d").stdout == ""
     assert len(document(run("audit", "-n", "3", "--json"), AuditPage).items) == 3
 

@@ -312,3 +312,18 @@ def test_without_its_database_a_server_does_not_start(pair: Pair, tmp_path: Path
     assert 'database "nowhere" does not exist' in done.stderr
     assert "KS_DATABASE_URL" in done.stderr
     assert PASSWORD not in done.stderr
+
+
+def test_decisions_of_both_are_one_record(pair: Pair, space: str) -> None:
+    pair.first.admin.create_space(space)
+    one, two = pair.user(("reader", space))
+    for storage in (one, two, one):
+        with pytest.raises(ks.ForbiddenError):
+            storage.admin.create_grant("anyone", "reader", space)
+    seen = [
+        list(server.admin.admin.get_audit(what=space, operation="create_grant", allowed=False))
+        for server in (pair.first, pair.second)
+    ]
+    assert seen[0] == seen[1]
+    assert [event.principal for event in seen[0]] == [one.whoami().principal] * 3
+    assert not list((pair.first.data / "audit").glob("*"))

@@ -48,6 +48,7 @@ EXPORT = "export"
 @click.option(
     "--did", "operation", metavar="OPERATION", help="An operation of the API: create_grant."
 )
+@click.option("--request", "request_id", metavar="ID", help="As the engine's log shows it.")
 @click.option("--since", type=Past(), help="2d, 12h, or a date.")
 @click.option("--until", type=Past(), help="As --since.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")

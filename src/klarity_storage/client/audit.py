@@ -19,6 +19,8 @@ class AuditFilter(TypedDict, total=False):
     """``vision/datasets``, and all below it; ``*`` and ``?`` stand for any letters and for one."""
     operation: str
     """One of the API's: ``create_grant``."""
+    request_id: str
+    """As it stands in the engine's log, and on answers."""
     since: datetime
     until: datetime
     allowed: bool

@@ -123,6 +123,8 @@ def test_each_part_of_a_query_narrows(sink: AuditSink) -> None:
     assert found(sink, who="user:u1") == [1]
     assert found(sink, allowed=False) == [1]
     assert found(sink, operation="set_tag") == [2]
+    assert found(sink, request="request-30") == [30]
+    assert found(sink, request="request-3") == []
     assert found(sink, since=START + timedelta(hours=1)) == [30, 2, 1]
     assert found(sink, until=START + timedelta(hours=2)) == [1, 0]
     east = datetime.fromisoformat("2026-03-02T01:00:00+02:00")

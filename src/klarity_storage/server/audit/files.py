@@ -69,12 +69,12 @@ class AuditFiles:
     ) -> AuditPage:
         """See `AuditSink.read`."""
         del audience  # there is nothing to look up in
-        wanted = None if query.who is None else json.dumps(query.who).encode()
+        wanted = [json.dumps(text).encode() for text in (query.who, query.request) if text]
         found: list[AuditEvent] = []
         scanned = 0
         for day, offset, line in self._lines(query, _place(cursor)):
             scanned += len(line)
-            event = _event(line) if wanted is None or wanted in line else None
+            event = _event(line) if all(text in line for text in wanted) else None
             if event is not None and query.matches(event) and (keep is None or keep(event)):
                 found.append(event)
             if len(found) == limit or scanned >= SCAN:

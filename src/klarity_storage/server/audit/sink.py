@@ -25,6 +25,8 @@ class AuditQuery:
     what: str | None = None
     """``vision/datasets``, and all below it; ``*`` and ``?`` stand for any letters and for one."""
     operation: str | None = None
+    request: str | None = None
+    """The id of a request, as it stands in the engine's log."""
     since: datetime | None = None
     until: datetime | None = None
     allowed: bool | None = None
@@ -35,6 +37,7 @@ class AuditQuery:
         return (
             (self.who is None or event.principal == self.who)
             and (self.operation is None or event.operation == self.operation)
+            and (self.request is None or event.request_id == self.request)
             and (self.allowed is None or event.allowed is self.allowed)
             and (self.since is None or event.at >= self.since)
             and (self.until is None or event.at < self.until)

@@ -174,6 +174,8 @@ def _conditions(query: AuditQuery) -> Iterator[ColumnElement[bool]]:
         yield _AUDIT.principal == query.who
     if query.operation is not None:
         yield _AUDIT.operation == query.operation
+    if query.request is not None:
+        yield _AUDIT.request_id == query.request
     if query.allowed is not None:
         yield _AUDIT.allowed.is_(query.allowed)
     if query.since is not None:

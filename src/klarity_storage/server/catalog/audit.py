@@ -47,7 +47,7 @@ def list_events(
 
 def _told(query: AuditQuery) -> str:
     """The query, for its own audit line."""
-    for text in (query.who, query.what, query.operation):
+    for text in (query.who, query.what, query.operation, query.request):
         if text is not None:
             check_text(text, "query")
     for moment in (query.since, query.until):

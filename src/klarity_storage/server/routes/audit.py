@@ -21,6 +21,7 @@ def list_events(
     who: FromQuery[str | None] = None,
     what: FromQuery[str | None] = None,
     operation: FromQuery[str | None] = None,
+    request_id: FromQuery[str | None] = None,
     since: FromQuery[datetime | None] = None,
     until: FromQuery[datetime | None] = None,
     allowed: FromQuery[bool | None] = None,
@@ -32,7 +33,7 @@ def list_events(
 
     Newest first, page by page: `cursor` is `next` of the page before.
     """
-    query = AuditQuery(who, what, operation, since, until, allowed, oldest_first)
+    query = AuditQuery(who, what, operation, request_id, since, until, allowed, oldest_first)
     return audit.list_events(context, query, limit=limit, cursor=cursor)
 
 
