@@ -8,6 +8,7 @@ import pytest
 
 from control_fixture import Api, Control
 from klarity_storage.protocol.credentials import Operation
+from klarity_storage.server.buckets.public import publish
 from klarity_storage.server.rights.operations import ACTIONS
 
 CATS = "vision/datasets/cats"
@@ -142,6 +143,17 @@ def test_who_may(control: Control, people: People) -> None:
         },
     )
     assert holders(people.alice, CATS, "write")["user:eve"]["grant"]["expires_at"]
+
+
+def test_what_is_public_is_everybodys(control: Control, people: People) -> None:
+    with control.services.rights.change() as connection:
+        publish(connection, "vision", public=True)
+    readers = holders(people.alice, CATS)
+    assert readers["public"]["grant"]["principal"] == "public"
+    assert not {"anyone", "user:eve"} & set(readers)
+    assert {"public", "anyone"} & set(holders(people.alice, CATS, "write")) == set()
+    assert allowed(explained(people.alice, "public", CATS)) == ["list", "read"]
+    assert allowed(explained(people.alice, "anyone", CATS)) == ["list", "read"]
 
 
 def test_what_is_explained_is_what_is_decided(control: Control, people: People) -> None:

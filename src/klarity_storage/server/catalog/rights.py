@@ -13,7 +13,14 @@ from klarity_storage.protocol.grants import Grant
 from klarity_storage.protocol.rights import Action, Right, RightList
 from klarity_storage.server.context import Context
 from klarity_storage.server.db import schema
-from klarity_storage.server.rights.actor import ANYONE, Actor, Principal, PrincipalKind
+from klarity_storage.server.rights.actor import (
+    ANYONE,
+    PUBLIC,
+    Actor,
+    Principal,
+    PrincipalKind,
+    Stranger,
+)
 from klarity_storage.server.rights.cache import RightsCache
 from klarity_storage.server.rights.decide import Decision, decide
 from klarity_storage.server.rights.patterns import Pattern
@@ -22,6 +29,9 @@ from klarity_storage.server.rights.targets import Account, GroupRecord, absent
 
 _USERS = schema.users.c
 _MEMBERS = schema.group_members.c
+_EVERYBODY: Final = (PUBLIC, ANYONE)
+"""Whoever asks, and whoever has a token."""
+
 _DISABLED: Final = Decision(allowed=False, visible=True, reason="the account is disabled")
 
 
@@ -35,7 +45,7 @@ def explain_rights(context: Context, principal: str, scope: str) -> RightList:
         NotFoundError: there is no such space or name, or the caller may not see it.
         ForbiddenError: it is about another one, and the caller does not own the target.
     """
-    asked, target = Principal.parse(principal), Pattern.of_scope(scope)
+    asked, target = _parse(principal), Pattern.of_scope(scope)
     caller, rights = context.actor, context.services.rights
     now = datetime.now(UTC)
     if str(asked) == caller.principal:
@@ -55,9 +65,9 @@ def explain_rights(context: Context, principal: str, scope: str) -> RightList:
 
 
 def list_holders(context: Context, scope: str, action: Action) -> RightList:
-    """Every principal that may do that to a target, and by what; anyone and groups first.
+    """Every principal that may do that to a target, and by what; the widest ones first.
 
-    An account that may it as everybody may is not listed beside ``anyone``.
+    Whoever may it as everybody may is not listed beside ``anyone`` or ``public``.
 
     Raises:
         NotFoundError: there is no such space or name, or the caller may not see it.
@@ -73,15 +83,16 @@ def list_holders(context: Context, scope: str, action: Action) -> RightList:
     for principal in asked:
         subject = _actor_of(services.rights, principal)
         right = _right(str(principal), subject, action, target, grants, now)
-        through_all = right.grant is not None and right.grant.principal == ANYONE
-        if right.allowed and (principal.kind is None or not through_all):
+        granted_to = None if right.grant is None else right.grant.principal
+        as_everybody = granted_to in _EVERYBODY and granted_to != right.principal
+        if right.allowed and not as_everybody:
             found.append(right)
     return RightList(target=str(target), items=found)
 
 
 def _candidates(connection: Connection, grants: Sequence[Grant]) -> Iterator[Principal]:
     """Who has a grant in the space, by name or through a group, and who administers."""
-    named = {Principal.parse(grant.principal) for grant in grants}
+    named = {_parse(grant.principal) for grant in grants}
     groups = sorted(p.name for p in named if p.kind is PrincipalKind.GROUP)
     names = sorted(p.name for p in named if p.kind not in {None, PrincipalKind.GROUP})
     members = select(_MEMBERS.member).where(_MEMBERS.group.in_(groups))
@@ -90,10 +101,15 @@ def _candidates(connection: Connection, grants: Sequence[Grant]) -> Iterator[Pri
         .where(_USERS.administrator | _USERS.name.in_(names) | _USERS.name.in_(members))
         .order_by(_USERS.service, _USERS.name)
     )
-    yield Principal.parse(ANYONE)
+    yield from map(_parse, _EVERYBODY)
     yield from (Principal(PrincipalKind.GROUP, group) for group in groups)
     for row in connection.execute(query):
         yield Principal(PrincipalKind.SERVICE if row.service else PrincipalKind.USER, row.name)
+
+
+def _parse(text: str) -> Principal:
+    """A principal; ``public``, to whom nobody can grant anything, is one, too."""
+    return Principal(None, PUBLIC) if text == PUBLIC else Principal.parse(text)
 
 
 def _actor_of(rights: RightsCache, principal: Principal) -> Actor | None:
@@ -103,7 +119,8 @@ def _actor_of(rights: RightsCache, principal: Principal) -> Actor | None:
     """
     match principal.kind:
         case None:
-            return Actor("", "", administrator=False)
+            stranger = principal.name == PUBLIC
+            return Stranger() if stranger else Actor("", "", administrator=False)
         case PrincipalKind.GROUP:
             group = GroupRecord(principal.name)
             if not rights.look_up(group):
