@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 from litestar import Litestar, get
 from obstore.store import ObjectStore
 
@@ -37,7 +39,7 @@ from klarity_storage.protocol.versions import VersionList
 from klarity_storage.server import app
 from klarity_storage.server.credentials.policy import compile_policy
 from klarity_storage.server.engines.seaweed import SeaweedEngine
-from klarity_storage.server.engines.sts import Access, open_store
+from klarity_storage.server.engines.sts import open_store
 from klarity_storage.versions.log import append_entry
 from place import ROLE, serving
 
@@ -169,14 +171,18 @@ def measure_reads(server: Server, rounds: int, seconds: float) -> Iterator[str]:
 
 
 def measure_credentials(server: Server, keys: S3Credentials, rounds: int) -> Iterator[str]:
-    """Temporary credentials through the server, against AssumeRole at the engine itself."""
-    engine = Access(keys, role_arn=ROLE)
-    policy = compile_policy(keys.bucket, read=["bench/datasets/cats/"])
+    """Temporary credentials through the server, against boto3's AssumeRole at the engine itself."""
+    sts = boto3.session.Session(keys.access_key_id, keys.secret_access_key).client(
+        "sts", endpoint_url=keys.endpoint, region_name=keys.region
+    )
+    policy = json.dumps(compile_policy(keys.bucket, read=["bench/datasets/cats/"]))
     http = Http(server.address, server.token)
     request = CredentialsRequest(scope="bench/datasets/cats", operation=Operation.READ)
 
     def bare() -> None:
-        engine.assume(policy, "bench-session", 900)
+        sts.assume_role(
+            RoleArn=ROLE, RoleSessionName="bench-session", Policy=policy, DurationSeconds=3600
+        )
 
     def ours() -> None:
         http.post(quoted("credentials"), request, S3Credentials)
@@ -184,11 +190,13 @@ def measure_credentials(server: Server, keys: S3Credentials, rounds: int) -> Ite
     for warm in (bare, ours) * 5:
         warm()
     pairs = [(timed(bare), timed(ours)) for _ in range(rounds)]
-    bare_time, our_time = (statistics.median(times) for times in zip(*pairs, strict=True))
+    theirs, own = (sorted(times) for times in zip(*pairs, strict=True))
     ratio = statistics.median(one / other for other, one in pairs)
-    yield f"a bare AssumeRole:     {bare_time * 1e3:8.1f} ms"
-    yield f"temporary credentials: {our_time * 1e3:8.1f} ms"
-    yield f"  to the bare one:       {ratio:6.2f} (wanted: <= 1.5)"
+    yield (
+        f"a bare AssumeRole {statistics.median(theirs) * 1e3:.1f} ms (best {theirs[0] * 1e3:.1f}), "
+        f"temporary credentials {statistics.median(own) * 1e3:.1f} ms (best {own[0] * 1e3:.1f}): "
+        f"{ratio:.2f} times as long (wanted: <= 1.5)"
+    )
 
 
 def measure_list(server: Server, keys: S3Credentials, rounds: int) -> Iterator[str]:

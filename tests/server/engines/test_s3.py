@@ -120,8 +120,8 @@ def test_an_s3_that_does_not_answer_is_unavailable(engine: SeaweedEngine) -> Non
 def without_sts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SeaweedEngine]:
     whole = weed.arguments
 
-    def arguments(*given: Any) -> list[str]:
-        return [each for each in whole(*given) if not each.startswith("-s3.iam.config=")]
+    def arguments(*given: Any, **more: Any) -> list[str]:
+        return [each for each in whole(*given, **more) if not each.startswith("-s3.iam.config=")]
 
     monkeypatch.setattr(weed, "arguments", arguments)
     with SeaweedEngine(tmp_path) as engine:

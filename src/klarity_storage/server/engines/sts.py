@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import boto3
 import msgspec
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
 from klarity_storage.errors import ConfigurationError, StorageError, UnavailableError
 from klarity_storage.protocol.credentials import S3Credentials
+from klarity_storage.server.engines.assume_role import AssumeRole
 from klarity_storage.server.engines.uploads import BucketUploads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sts import STSClient
     from obstore.store import S3Config
 
 POOL: Final = 32
@@ -68,33 +68,28 @@ class Access:
         return BucketUploads(self.s3, self.credentials.bucket)
 
     @cached_property
-    def _sts(self) -> STSClient:
-        client: STSClient = self._client("sts", self._sts_endpoint)
-        return client
+    def _assume_role(self) -> AssumeRole:
+        own = self.credentials
+        keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
+        return AssumeRole(self._sts_endpoint, own.region, keys, pool=POOL)
 
     def assume(self, policy: dict[str, Any], session: str, duration: int) -> S3Credentials:
         """See `Engine.assume`."""
         if not policy.get("Statement"):
             raise ValueError("An empty session policy would allow everything.")
         try:
-            answer = self._sts.assume_role(
-                RoleArn=self._role_arn,
-                RoleSessionName=session,
-                Policy=json.dumps(policy, separators=(",", ":")),
-                DurationSeconds=duration,
-            )
+            keys = self._assume_role(self._role_arn, policy, session, duration)
         except ClientError as error:
             raise refused(error, f"AssumeRole at {self._sts_endpoint}") from error
         except BotoCoreError as error:
             raise unreachable(self._sts_endpoint) from error
-        keys = answer["Credentials"]
         return msgspec.structs.replace(
             self.credentials,
             endpoint=self._public_endpoint,
-            access_key_id=keys["AccessKeyId"],
-            secret_access_key=keys["SecretAccessKey"],
-            session_token=keys["SessionToken"],
-            expires_at=keys["Expiration"],
+            access_key_id=keys.access_key_id,
+            secret_access_key=keys.secret_access_key,
+            session_token=keys.session_token,
+            expires_at=keys.expires_at,
         )
 
     def check(self) -> str | None:
