@@ -83,8 +83,9 @@ ORDER = (
 )
 """Takers after givers."""
 
-APART = ("serve", "admin backup", "admin restore")
-"""They need a data directory, and ``serve`` does not end: their own tests run them."""
+APART = ("serve", "admin backup", "admin restore", "space move")
+"""They need a data directory or a second bucket, and ``serve`` does not end: their own tests run
+them."""
 
 
 def commands() -> Iterator[tuple[str, Command]]:

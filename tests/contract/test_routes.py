@@ -22,6 +22,7 @@ HASH = "0" * 64
 
 BODIES: dict[str, Any] = {
     "create_space": {"key": "vision"},
+    "start_move": {"bucket": "main"},
     "set_quota": {"bytes": 1_000_000},
     "create_user": {"name": "carol"},
     "create_service": {"name": "trainer"},

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +45,8 @@ def storage(
     config = tmp_path / "klarity.toml"
     config.write_text(SETTINGS.format(endpoint=own.endpoint, role=weed.ROLE_ARN))
     process, address, token = start_server(tmp_path / "data", "--config", str(config))
+    monkeypatch.setenv("KS_URL", address)
+    monkeypatch.setenv("KS_TOKEN", token)
     try:
         with ks.connect(address, token=token) as admin:
             yield admin
@@ -74,3 +80,41 @@ def test_clients_notice_nothing_of_it(storage: ks.Storage, space: str, tmp_path:
         ("trials", "scratch"),
         ("archive", "reference"),
     ]
+
+
+def ks_command(*words: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("ks")
+    return subprocess.run(
+        [str(program), *words], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_a_space_is_moved_by_one_command(storage: ks.Storage, space: str, tmp_path: Path) -> None:
+    storage.create_space(space)
+    (tmp_path / "cat.txt").write_bytes(b"meow")
+    before = storage.push(f"{space}/datasets/cats", tmp_path / "cat.txt")
+    refused = ks_command("space", "move", space, "--bucket", "trials")
+    assert refused.returncode == 5
+    assert "reference keeps its history, which would expire there" in refused.stderr
+    begun = ks_command("space", "move", space, "--bucket", "archive", "--no-wait")
+    assert f"The space {space} is on its way to archive." in begun.stderr
+    with pytest.raises(ks.ConflictError, match="is being moved to another bucket"):
+        storage.push(f"{space}/datasets/dogs", tmp_path / "cat.txt")
+    # the keys of the push last an hour: here they end at once
+    with sqlite3.connect(tmp_path / "data" / "klarity.db", timeout=30) as database:
+        database.execute("UPDATE spaces SET written_until = NULL")
+    database.close()
+    moved = ks_command("space", "move", space, "--bucket", "archive")
+    assert moved.returncode == 0, moved.stderr
+    assert moved.stdout == f"{space}\n"
+    assert f"The space {space} lies in archive now." in moved.stderr
+    assert storage.get_space(space).bucket == "archive"
+    with ks.connect(storage.location, token=os.environ["KS_TOKEN"]) as fresh:
+        version = fresh.get_version(f"{space}/datasets/cats")
+        assert version.open("cat.txt").read() == b"meow"
+        assert version.info.version == before.info.version
+        assert fresh.push(f"{space}/datasets/dogs", tmp_path / "cat.txt").open("cat.txt").read()
+    shown = ks_command("space", "show", space)
+    assert "bucket    archive" in shown.stdout
+    assert "clearing to archive" in shown.stdout
+    assert "There is no move" in ks_command("space", "move", space, "--cancel").stderr

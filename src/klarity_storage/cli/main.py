@@ -44,7 +44,9 @@ NOUNS: Final = {
     "table": Noun("Tables", "Tables: push, ls, show, query, cache, and their upkeep."),
     "raw": Noun("Tables", "Binaries of a table's rows: push, ls, pull, rm."),
     "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
-    "space": Noun("Administration", "Spaces, the units of ownership: create, ls, show, quota."),
+    "space": Noun(
+        "Administration", "Spaces, the units of ownership: create, ls, show, quota, move."
+    ),
     "user": Noun("Administration", "People who log in: create, ls, disable."),
     "service": Noun("Administration", "Machine accounts, which hold tokens: create, ls, disable."),
     "group": Noun(

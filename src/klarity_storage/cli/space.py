@@ -13,6 +13,7 @@ from klarity_storage.cli._parameters import Count, Size
 from klarity_storage.cli._session import Session, pass_session
 
 if TYPE_CHECKING:
+    from klarity_storage import Storage
     from klarity_storage.protocol.spaces import Space
 
 COLUMNS = (
@@ -27,7 +28,7 @@ COLUMNS = (
 
 @click.group("space", cls=Group)
 def command() -> None:
-    """Spaces, the units of ownership: create, ls, show, quota."""
+    """Spaces, the units of ownership: create, ls, show, quota, move."""
 
 
 @command.command(
@@ -83,6 +84,71 @@ def quota(session: Session, key: str, size: int | None, objects: int | None, lif
     session.out.result(space, space.key, f"The space {space.key} has {limits} now.")
 
 
+@command.command(
+    "move",
+    server=True,
+    examples=["ks space move vision --bucket archive", "ks space move vision --cancel"],
+)
+@click.argument("key")
+@click.option("--bucket", help="Which of the server's buckets it is to lie in.")
+@click.option("--cancel", is_flag=True, help="Let it stay where it lies.")
+@click.option("--no-wait", is_flag=True, help="Leave it to the server, and return at once.")
+@pass_session
+def move(session: Session, key: str, bucket: str | None, cancel: bool, no_wait: bool) -> None:
+    """Move a space to another bucket; takes an administrator.
+
+    The server copies everything and makes sure of it, then switches. Until then nothing is written
+    to the space. Keys to write that are out must end first: up to an hour, mostly. Ctrl-C leaves
+    the server at it.
+    """
+    if cancel is (bucket is not None):
+        raise click.UsageError("Say --bucket, or --cancel.")
+    storage = session.connect()
+    if bucket is None:
+        storage.admin.cancel_move(key)
+        space = storage.get_space(key)
+        session.out.result(space, space.key, f"The space {key} stays in {space.bucket}.")
+        return
+    space = storage.get_space(key)
+    if space.move is None or space.move.bucket != bucket:
+        space = storage.admin.move_space(key, bucket)
+    session.interrupted = f"The server goes on; ks space show {key} tells how far it is."
+    if not no_wait:
+        space = _moved(session, storage, key)
+    done = space.bucket == bucket
+    said = f"lies in {bucket} now" if done else f"is on its way to {bucket}"
+    session.out.result(space, space.key, f"The space {key} {said}.")
+
+
+def _moved(session: Session, storage: Storage, key: str) -> Space:
+    """Wait until a space has been moved, and tell what it waits for."""
+    import time
+
+    from klarity_storage.errors import ConflictError
+
+    told = ""
+    while True:
+        space = storage.get_space(key)
+        if space.move is None or space.move.bucket == space.bucket:
+            return space
+        if space.move.phase == "undoing":
+            raise ConflictError(f"The move of {key} was cancelled.")
+        if (now := _progress(space)) != told:
+            told = now
+            session.out.say(told)
+        time.sleep(1)
+
+
+def _progress(space: Space) -> str:
+    move = space.move
+    if move is None:
+        return ""
+    said = f"{move.phase} to {move.bucket}, {_format.size(move.bytes)} copied"
+    if move.waits_until is not None:
+        said += f", waits for keys that end {_format.moment(move.waits_until, True)}"
+    return f"{said}; {move.error}" if move.error else said
+
+
 def _limits(space: Space) -> str:
     most = space.quota
     if most is None:
@@ -112,6 +178,7 @@ def _facts(space: Space, *, exact: bool) -> dict[str, str]:
         "about": space.description,
         "bucket": space.bucket,
         "strategy": _strategy(space),
+        "move": _progress(space),
         "holds": _usage(space),
         "quota": _limits(space),
         "created": _format.moment(space.created_at, exact),

@@ -13,7 +13,7 @@ from klarity_storage.protocol.grants import CreateGrant, Grant, GrantList, Role
 from klarity_storage.protocol.groups import CreateGroup, Group, GroupList
 from klarity_storage.protocol.rights import Action, Right, RightList
 from klarity_storage.protocol.services import CreateService, Service, ServiceList
-from klarity_storage.protocol.spaces import SetQuota, Space
+from klarity_storage.protocol.spaces import SetQuota, Space, StartMove
 from klarity_storage.protocol.tokens import CreateToken, NewToken, Token, TokenList
 from klarity_storage.protocol.users import CreateUser, User, UserList
 
@@ -36,6 +36,22 @@ class Admin:
         """
         body = SetQuota(bytes=max_bytes, objects=max_objects)
         return self._http.put(quoted("spaces", space, "quota"), body, Space)
+
+    def move_space(self, space: str, bucket: str) -> Space:
+        """Begin to move a space to another of the server's buckets.
+
+        The server copies it, makes sure of each object, and switches; until then the space takes
+        no writes, and ``get_space(space).move`` says how far it is.
+
+        Raises:
+            ConflictError: the move would break what the strategy of its bucket promises.
+        """
+        body = StartMove(bucket=bucket)
+        return self._http.post(quoted("spaces", space, "move"), body, Space)
+
+    def cancel_move(self, space: str) -> None:
+        """Let a space stay where it lies."""
+        self._http.delete(quoted("spaces", space, "move"))
 
     def get_users(self) -> list[User]:
         return self._http.get(quoted("users"), UserList).items

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from obstore.store import S3Store
 
-from klarity_storage.errors import ConfigurationError
+from klarity_storage.errors import ConfigurationError, ConflictError
 from klarity_storage.protocol.credentials import Adding, Operation, S3Credentials
 from klarity_storage.tables.location import storage_options
 
@@ -67,6 +67,7 @@ class Credentials:
         self._duration = duration
         self._lock = threading.Lock()
         self._keys = self._issue(adding)
+        self._begun = self.place
 
     def __repr__(self) -> str:
         return (
@@ -90,6 +91,11 @@ class Credentials:
     @property
     def bucket(self) -> str:
         return self._keys.bucket
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The endpoint and the bucket: a space that is moved has others."""
+        return self._keys.endpoint, self._keys.bucket
 
     @property
     def prefixes(self) -> list[str]:
@@ -148,6 +154,10 @@ class Credentials:
 
     def _for_obstore(self) -> Any:
         keys = self.current
+        if self.place != self._begun:
+            raise ConflictError(
+                f"{self._scope} was moved to another bucket.", hint="Open it again."
+            )
         # obstore asks again within five minutes of the end, so it is told the end as it is
         return {
             "access_key_id": keys.access_key_id,

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from obstore.store import ObjectStore
 
@@ -47,13 +47,22 @@ _YOUNG: Final = 600
 """Seconds for which keys to read are used for the next frame, too: asking costs as much as opening
 a table, and with the same keys DataFusion knows the files' footers already."""
 
+_LOOK_EVERY: Final = 60.0
+"""Seconds after which the server is asked again where a name lies: its space may be moved."""
+
+
+class _Reading(NamedTuple):
+    place: tuple[str, str]
+    store: ObjectStore
+    looked: float
+
 
 class RemoteBackend:
     """A connection to a server."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
-        self._reading: dict[Name, ObjectStore] = {}
+        self._reading: dict[Name, _Reading] = {}
         self._table_keys: dict[Name, tuple[float, S3Credentials]] = {}
         """Keys to read, and until when they are given to new frames."""
         self._histories: dict[Name, History] = {}
@@ -100,9 +109,13 @@ class RemoteBackend:
 
     def reading_store(self, name: Name) -> ObjectStore:
         with self._lock:
-            if name not in self._reading:
-                self._reading[name] = Credentials(self, str(name)).obstore()
-            return self._reading[name]
+            known = self._reading.get(name)
+            if known is None or known.looked < time.monotonic() - _LOOK_EVERY:
+                keys = Credentials(self, str(name))
+                if known is None or known.place != keys.place:
+                    known = _Reading(keys.place, keys.obstore(), 0)
+                known = self._reading[name] = known._replace(looked=time.monotonic())
+            return known.store
 
     def writing_store(self, name: Name, folder: str, adding: Adding | None = None) -> ObjectStore:
         with _place_to_write(name):

@@ -48,6 +48,38 @@ class SetQuota(Request, frozen=True):
     objects: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)] | None = None
 
 
+class Phase(StrEnum):
+    """How far a move is."""
+
+    COPYING = "copying"
+    """Nothing is written to the space meanwhile."""
+    FINAL = "final"
+    """The last pass: keys to write have ended."""
+    CLEARING = "clearing"
+    """The space lies in its new bucket; the old objects stay until keys to read have ended."""
+    UNDOING = "undoing"
+    """It was cancelled; what was copied is deleted."""
+
+
+class Move(Response, frozen=True):
+    """A space on its way to another bucket."""
+
+    bucket: str
+    """Where it goes, or has gone."""
+    phase: Phase
+    bytes: int = 0
+    """Copied so far."""
+    objects: int = 0
+    waits_until: datetime | None = None
+    """When keys end that are out."""
+    error: str | None = None
+    """Why it did not go on the last time; it is tried again."""
+
+
+class StartMove(Request, frozen=True):
+    bucket: str
+
+
 class Space(Response, frozen=True):
     """A unit of ownership: the first segment of every key in it."""
 
@@ -65,6 +97,7 @@ class Space(Response, frozen=True):
     usage: Usage | None = None
     """To those who may read all of it, one space at a time."""
     quota: Quota | None = None
+    move: Move | None = None
 
 
 class SpaceList(Response, frozen=True):

@@ -10,6 +10,7 @@ from klarity_storage.server.audit.sink import AuditSink
 from klarity_storage.server.audit.table import AuditTable
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.buckets.buckets import Buckets, open_known
+from klarity_storage.server.buckets.moves import MoveBook
 from klarity_storage.server.buckets.public import publish_all
 from klarity_storage.server.buckets.usage import UsageBook
 from klarity_storage.server.catalog.histories import Histories
@@ -31,6 +32,7 @@ class Services:
 
     buckets: Buckets
     usage: UsageBook
+    moves: MoveBook
     database: Database
     rights: RightsCache
     audit: AuditSink
@@ -73,6 +75,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
     return Services(
         known,
         UsageBook(database, known),
+        MoveBook(database, rights),
         database,
         rights,
         _open_audit(settings, database),

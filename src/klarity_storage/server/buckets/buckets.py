@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,16 +11,20 @@ from sqlalchemy import or_, select, update
 
 from klarity_storage.errors import (
     ConfigurationError,
+    ConflictError,
     InvalidInputError,
     SpaceNotFoundError,
     UnavailableError,
 )
+from klarity_storage.protocol.spaces import Phase
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.settings.sections import MAIN
 
 NOTED_EVERY: Final = timedelta(minutes=10)
+SLACK: Final = timedelta(minutes=5)
+"""How long after their end keys may still be at work: a request that began, clocks that differ."""
 
 
 class Buckets:
@@ -51,14 +56,7 @@ class Buckets:
             SpaceNotFoundError: there is no such space.
             UnavailableError: the server was started without its bucket.
         """
-        query = select(schema.spaces.c.bucket).where(schema.spaces.c.key == space)
-        with self._database.read() as connection:
-            name = connection.execute(query).scalar_one_or_none()
-        if name is None:
-            raise SpaceNotFoundError(
-                f"There is no space {space!r}.", hint="ks space ls lists what there is."
-            )
-        return self.holding(space, name)
+        return self.holding(space, self._state(space)[0])
 
     def named(self, name: str) -> Bucket:
         """A bucket by its name.
@@ -72,22 +70,67 @@ class Buckets:
             )
         return self._buckets[name]
 
-    def note_keys(self, space: str, lasting: timedelta) -> None:
-        """Note that keys to write into a space are out, before they are given.
+    @contextmanager
+    def writing(self, space: str) -> Iterator[Bucket]:
+        """The bucket of a space, for something that the server writes into it.
 
-        Noted in steps, so that few of those who ask for keys wait for a write to the database.
+        Raises:
+            ConflictError: the space is being moved; when that began in between, it is not known
+                whether what was written has come along.
         """
-        until = datetime.now(UTC) + lasting
-        column = schema.spaces.c.written_until
+        bucket = self._standing(space)
+        yield bucket
+        name, phase = self._state(space)
+        if name != bucket.name or phase == Phase.FINAL:  # the last pass may not have seen it
+            raise ConflictError(
+                f"The space {space} was moved to another bucket at the same time.",
+                hint="Look whether it was done, and do it again if not.",
+            )
+
+    def giving_keys(self, space: str, lasting: timedelta, *, write: bool) -> Bucket:
+        """The bucket of a space, for keys to it; it is noted until when they are out.
+
+        Noted in steps, so that few of those who ask for keys wait for a write to the database, and
+        before it is asked whether the space is being moved: a move waits for what was noted.
+
+        Raises:
+            ConflictError: they would write, and the space is being moved.
+        """
+        columns = schema.spaces.c
+        column = columns.written_until if write else columns.read_until
+        until = datetime.now(UTC) + lasting + SLACK
         with self._database.read() as connection:
-            query = select(column).where(schema.spaces.c.key == space)
-            noted = connection.execute(query).scalar_one()
-        if noted is not None and noted >= until:
-            return
-        later = {"written_until": until + NOTED_EVERY}
-        with self._database.write() as connection:
-            mine = (schema.spaces.c.key == space, or_(column.is_(None), column < until))
-            connection.execute(update(schema.spaces).where(*mine).values(later))
+            noted = connection.execute(select(column).where(columns.key == space)).scalar_one()
+        if noted is None or noted < until:
+            mine = (columns.key == space, or_(column.is_(None), column < until))
+            later = {column.name: until + NOTED_EVERY}
+            with self._database.write() as connection:
+                connection.execute(update(schema.spaces).where(*mine).values(later))
+        return self._standing(space) if write else self.of(space)
+
+    def _standing(self, space: str) -> Bucket:
+        name, phase = self._state(space)
+        if phase in {Phase.COPYING, Phase.FINAL}:
+            raise ConflictError(
+                f"The space {space} is being moved to another bucket, and takes nothing until "
+                "that is done.",
+                hint=f"Wait for it: ks space show {space}",
+            )
+        return self.holding(space, name)
+
+    def _state(self, space: str) -> tuple[str, str | None]:
+        """Which bucket a space lies in, and how far a move of it is."""
+        columns, moves = schema.spaces.c, schema.moves.c
+        query = select(columns.bucket, moves.phase).join(
+            schema.moves, moves.space == columns.key, isouter=True
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query.where(columns.key == space)).one_or_none()
+        if row is None:
+            raise SpaceNotFoundError(
+                f"There is no space {space!r}.", hint="ks space ls lists what there is."
+            )
+        return row.bucket, row.phase
 
     def check(self) -> dict[str, str | None]:
         """For each bucket None when it answers, or a sentence that says what is wrong."""

@@ -24,5 +24,6 @@ def delete_binaries(context: Context, table: Name, wanted: DeleteBinaries) -> De
         check_path(name)
     told = f"delete binaries of {len(wanted.rows)} rows, {wanted.rows[0]!r:.80} first"
     require(context, Action.OWN, Pattern.of(table), about=told)
-    store = context.services.buckets.of(table.space).store
-    return DeletedBinaries(files=delete_raw_binaries(store, table, wanted.rows, wanted.names))
+    with context.services.buckets.writing(table.space) as bucket:
+        gone = delete_raw_binaries(bucket.store, table, wanted.rows, wanted.names)
+    return DeletedBinaries(files=gone)

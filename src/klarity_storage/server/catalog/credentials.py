@@ -35,13 +35,14 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     require(context, ACTIONS[request.operation], Pattern.of_scope(request.scope), about=about)
     services = context.services
     scope = Scope.parse(request.scope)
-    engine = services.buckets.of(scope.space).engine
+    lasting = timedelta(seconds=request.duration)
     if request.operation is Operation.READ:
         if scope.name is not None and scope.kind is Kind.TABLES:
             refuse_expired(services, scope.name)
     else:
         _check_room(services, scope, request)
-        services.buckets.note_keys(scope.space, timedelta(seconds=request.duration))
+    write = request.operation is not Operation.READ
+    engine = services.buckets.giving_keys(scope.space, lasting, write=write).engine
 
     def has_version(name: Name, version: str) -> bool:
         return version in services.histories.read(engine.store, name).closed

@@ -27,15 +27,16 @@ def delete_version(
     check_selector(selector)
     require(context, Action.OWN, Pattern.of(name), about=f"delete version {selector}")
     services = context.services
-    delete.delete_version(
-        services.buckets.of(name.space).store,
-        name,
-        selector,
-        by=context.actor.principal,
-        reason=reason,
-        untag=untag,
-        history=services.histories.known(name),
-    )
+    with services.buckets.writing(name.space) as bucket:
+        delete.delete_version(
+            bucket.store,
+            name,
+            selector,
+            by=context.actor.principal,
+            reason=reason,
+            untag=untag,
+            history=services.histories.known(name),
+        )
     services.histories.outdate(name)
 
 
@@ -49,16 +50,16 @@ def collect_garbage(context: Context, name: Name, wanted: CollectGarbage) -> Gar
     told = "list garbage" if wanted.dry_run else "delete garbage"
     require(context, Action.OWN, Pattern.of(name), about=f"{told} older than {wanted.grace} s")
     services = context.services
-    engine = services.buckets.of(name.space).engine
-    found = gc.collect_garbage(
-        engine.store,
-        name,
-        by=context.actor.principal,
-        grace=timedelta(seconds=wanted.grace),
-        dry_run=wanted.dry_run,
-        history=services.histories.known(name),
-        uploads=engine.uploads,
-    )
+    with services.buckets.writing(name.space) as bucket:
+        found = gc.collect_garbage(
+            bucket.store,
+            name,
+            by=context.actor.principal,
+            grace=timedelta(seconds=wanted.grace),
+            dry_run=wanted.dry_run,
+            history=services.histories.known(name),
+            uploads=bucket.engine.uploads,
+        )
     if not found.dry_run and found.objects:
         services.usage.add(name.space, Amount(-found.bytes, -found.objects))
     return found

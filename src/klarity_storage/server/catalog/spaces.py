@@ -20,6 +20,7 @@ from klarity_storage.protocol.spaces import (
     SetQuota,
     Space,
     SpaceList,
+    StartMove,
 )
 from klarity_storage.server.buckets.public import publish
 from klarity_storage.server.catalog.grants import new_grant
@@ -91,7 +92,7 @@ def get_space(context: Context, key: str) -> Space:
     if not permitted(context)(space):
         return found  # how much lies in it is for those who may read all of it
     usage, quota = context.services.usage.read(key)
-    return replace(found, usage=usage, quota=quota)
+    return replace(found, usage=usage, quota=quota, move=context.services.moves.find(key))
 
 
 def set_quota(context: Context, key: str, wanted: SetQuota) -> Space:
@@ -108,6 +109,40 @@ def set_quota(context: Context, key: str, wanted: SetQuota) -> Space:
     usage = context.services.usage
     usage.set_quota(key, Quota(bytes=wanted.bytes, objects=wanted.objects))
     return replace(space, quota=usage.read(key)[1])
+
+
+def start_move(context: Context, key: str, wanted: StartMove) -> Space:
+    """Begin to move a space to another bucket; it takes no writes until that is done.
+
+    Raises:
+        SpaceNotFoundError: there is none of that key.
+        InvalidInputError: the server has no such bucket.
+        ConflictError: the move would break what the strategy of its bucket promises, or it is
+            being moved.
+        ForbiddenError: the caller is no administrator.
+    """
+    check_name(key, "space")
+    require(context, Action.OWN, Server(), about=f"move {key} to {wanted.bucket}")
+    get_space(context, key)
+    services = context.services
+    target = services.buckets.named(wanted.bucket)
+    source = services.buckets.of(key)
+    services.moves.start(key, source, target, context.actor.principal)
+    return get_space(context, key)
+
+
+def cancel_move(context: Context, key: str) -> None:
+    """Let a space stay where it lies.
+
+    Raises:
+        SpaceNotFoundError: there is none of that key.
+        ConflictError: it is not being moved, or lies in the other bucket already.
+        ForbiddenError: the caller is no administrator.
+    """
+    check_name(key, "space")
+    require(context, Action.OWN, Server(), about=f"cancel the move of {key}")
+    get_space(context, key)
+    context.services.moves.cancel(key)
 
 
 def _space(context: Context, row: Mapping[Any, Any]) -> Space:

@@ -78,15 +78,17 @@ def commit_version(context: Context, name: Name, request: CommitRequest) -> Vers
     """
     require(context, Action.WRITE, Pattern.of(name), about=f"version {check_hash(request.version)}")
     services = context.services
-    engine = services.buckets.of(name.space).engine
     folder = manifest_object(request.version, request.manifest).partition("/")[0]
-    with services.usage.taking(name.space, name.version_prefix(folder)) as admit:
+    with (
+        services.buckets.writing(name.space) as bucket,
+        services.usage.taking(name.space, name.version_prefix(folder)) as admit,
+    ):
         info = commit.commit_version(
-            engine.store,
+            bucket.store,
             name,
             request,
             by=context.actor.principal,
-            stable_etags=engine.stable_etags,
+            stable_etags=bucket.engine.stable_etags,
             history=services.histories.known(name),
             admit=admit,
         )
@@ -114,14 +116,15 @@ def set_tag(context: Context, name: Name, label: str, wanted: SetTag) -> TagInfo
     check_selector(wanted.version)
     require(context, Action.WRITE, Pattern.of(name), about=f"tag {label} to {wanted.version}")
     services = context.services
-    return tag.set_tag(
-        services.buckets.of(name.space).store,
-        name,
-        label,
-        wanted.version,
-        by=context.actor.principal,
-        history=services.histories.known(name),
-    )
+    with services.buckets.writing(name.space) as bucket:
+        return tag.set_tag(
+            bucket.store,
+            name,
+            label,
+            wanted.version,
+            by=context.actor.principal,
+            history=services.histories.known(name),
+        )
 
 
 def remove_tag(context: Context, name: Name, label: str) -> None:
@@ -134,13 +137,14 @@ def remove_tag(context: Context, name: Name, label: str) -> None:
     check_tag(label)
     require(context, Action.WRITE, Pattern.of(name), about=f"tag {label}")
     services = context.services
-    tag.remove_tag(
-        services.buckets.of(name.space).store,
-        name,
-        label,
-        by=context.actor.principal,
-        history=services.histories.known(name),
-    )
+    with services.buckets.writing(name.space) as bucket:
+        tag.remove_tag(
+            bucket.store,
+            name,
+            label,
+            by=context.actor.principal,
+            history=services.histories.known(name),
+        )
 
 
 def _history(context: Context, name: Name) -> History:

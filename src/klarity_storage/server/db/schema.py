@@ -43,6 +43,8 @@ spaces = Table(
     Column("strategy", String(16), nullable=False, server_default="reference"),
     # until when keys to write are out; rounded up, so that few requests have to note it
     Column("written_until", UtcDateTime),
+    # the same of keys to read
+    Column("read_until", UtcDateTime),
     # when what has expired in it was looked for last
     Column("swept_at", UtcDateTime),
 )
@@ -53,6 +55,24 @@ expired_tables = Table(
     Column("space", key(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
     Column("name", key(128), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("space", key(128), ForeignKey("spaces.key", ondelete="CASCADE"), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("started_by", String(256), nullable=False),
+    # copied so far
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("objects", BigInteger, nullable=False, server_default="0"),
+    # when the old objects may go
+    Column("clear_after", UtcDateTime),
+    # why it did not go on the last time
+    Column("error", Text),
 )
 
 leases = Table(

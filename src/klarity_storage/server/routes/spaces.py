@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from litestar import get, post, put
+from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from klarity_storage.errors import (
     AlreadyExistsError,
+    ConflictError,
     ForbiddenError,
     SpaceNotFoundError,
     TooLargeError,
 )
-from klarity_storage.protocol.spaces import CreateSpace, SetQuota, Space, SpaceList
+from klarity_storage.protocol.spaces import CreateSpace, SetQuota, Space, SpaceList, StartMove
 from klarity_storage.server.catalog import spaces
 from klarity_storage.server.http.authentication import Caller
 from klarity_storage.server.http.documents import failures
@@ -58,4 +59,28 @@ def set_quota(context: Caller, space: FromPath[str], data: JSONBody[SetQuota]) -
     return spaces.set_quota(context, space, data)
 
 
-ROUTES = [list_spaces, create_space, get_space, set_quota]
+@post(
+    "/spaces/{space:str}/move",
+    tags=["spaces"],
+    status_code=202,
+    responses=failures(SpaceNotFoundError, ForbiddenError, ConflictError, TooLargeError),
+    response_description="The space, and how far its move is.",
+    sync_to_thread=True,
+)
+def start_move(context: Caller, space: FromPath[str], data: JSONBody[StartMove]) -> Space:
+    """Begin to move a space to another bucket; takes an administrator."""
+    return spaces.start_move(context, space, data)
+
+
+@delete(
+    "/spaces/{space:str}/move",
+    tags=["spaces"],
+    responses=failures(SpaceNotFoundError, ForbiddenError, ConflictError),
+    sync_to_thread=True,
+)
+def cancel_move(context: Caller, space: FromPath[str]) -> None:
+    """Let a space that is being moved stay where it lies; takes an administrator."""
+    spaces.cancel_move(context, space)
+
+
+ROUTES = [list_spaces, create_space, get_space, set_quota, start_move, cancel_move]

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import delete, insert, or_, select, update
 
-from klarity_storage.errors import VersionNotFoundError
+from klarity_storage.errors import ConflictError, VersionNotFoundError
 from klarity_storage.layout import VERSIONED_KINDS, Name, raw_binary_prefix
 from klarity_storage.protocol.log import SERVER
 from klarity_storage.server.audit.sink import AuditEvent
@@ -47,8 +47,12 @@ def expire_due(services: Services, go_on: GoOn) -> None:
         with services.database.read() as connection:
             spaces = list(connection.execute(query.order_by(columns.key)).scalars())
         for space in spaces:
-            if not expire_space(services, bucket, space, go_on, now):
-                return
+            try:
+                with services.buckets.writing(space):
+                    if not expire_space(services, bucket, space, go_on, now):
+                        return
+            except ConflictError:
+                continue  # it is being moved, and looked through where it comes to lie
 
 
 def expire_space(

@@ -14,10 +14,11 @@ from klarity_storage.server.services import Services
 from klarity_storage.server.upkeep.count import count_due
 from klarity_storage.server.upkeep.expire import expire_due
 from klarity_storage.server.upkeep.leases import LASTING, Lease
+from klarity_storage.server.upkeep.move import move_due
 
 _LOG = logging.getLogger(__name__)
 
-EVERY: Final = 15.0
+EVERY: Final = 10.0
 """Seconds between two rounds."""
 
 RENEWED_EVERY: Final = LASTING.total_seconds() / 4
@@ -27,7 +28,7 @@ GoOn = Callable[[], bool]
 
 Job = Callable[[Services, GoOn], None]
 
-JOBS: Final[tuple[Job, ...]] = (expire_due, count_due)
+JOBS: Final[tuple[Job, ...]] = (move_due, expire_due, count_due)
 
 
 async def keep_up(services: Services) -> None:
