@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 
 SIZE = 64 << 20
 MIB = 1 << 20
-STALL = 4
+STALL = 12
 
 
 @dataclass(frozen=True)
@@ -162,4 +162,4 @@ def test_many_slow_readers_take_little_memory(slow: Slow) -> None:
     finally:
         for connection in connections:
             connection.close()
-    assert grown < 200 * MIB, f"{grown >> 20} MiB"
+    assert grown < 300 * MIB, f"{grown >> 20} MiB"  # of 3,200 that they asked for

@@ -10,11 +10,8 @@ LARGE: Final = (1 << 20, 256 << 10)
 LEAST: Final = 32 << 10
 """Bytes of a piece, where many do; the engine's client hands out some more."""
 
-PIECES: Final = 9
-"""Pieces of one answer in memory: five between the engine and the server, four in the server."""
-
-SENT: Final = 16 << 10
-"""Bytes that are handed to the server at once of a small piece: it keeps a dozen of them."""
+PIECES: Final = 6
+"""Pieces of one answer in memory: fetched, hashed, held back, waiting, on their way, being cut."""
 
 
 class Budget:
@@ -39,6 +36,11 @@ class Budget:
         """Give back what was taken."""
         if piece > LEAST:
             self._left += _needed(size, piece)
+
+
+def sent_at_once(piece: int) -> int:
+    """Bytes that are handed to the HTTP server at once, of which it keeps some six."""
+    return 128 << 10 if piece > LEAST else 16 << 10
 
 
 def _needed(size: int, piece: int) -> int:

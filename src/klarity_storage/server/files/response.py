@@ -12,7 +12,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from klarity_storage.server.files.answer import Plan, body
-from klarity_storage.server.files.budget import LEAST, SENT, Budget
+from klarity_storage.server.files.budget import Budget, sent_at_once
 from klarity_storage.server.files.content import Content
 from klarity_storage.server.files.reader import Reader
 from klarity_storage.server.http.request_id import request_id
@@ -88,7 +88,7 @@ class FileResponse(ASGIResponse):
     async def _hand_over(self, piece: bytes, reader: Reader, send: Send) -> None:
         slow = asyncio.get_running_loop().call_later(PATIENCE, reader.park)
         try:
-            for part in _cut(piece) if reader.piece == LEAST else (piece,):
+            for part in _cut(piece, sent_at_once(reader.piece)):
                 async with asyncio.timeout(self._stall):
                     await send(_body(part, more=True))
         finally:
@@ -105,9 +105,9 @@ async def _until_left(receive: Receive) -> None:
             pass
 
 
-def _cut(piece: bytes) -> Iterator[bytes]:
-    for at in range(0, len(piece), SENT):
-        yield piece[at : at + SENT]
+def _cut(piece: bytes, size: int) -> Iterator[bytes]:
+    for at in range(0, len(piece), size):
+        yield piece[at : at + size]
 
 
 def _body(piece: bytes, *, more: bool) -> Any:

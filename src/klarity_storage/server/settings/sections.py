@@ -277,7 +277,7 @@ class FilesSettings(Section, frozen=True):
     memory: Annotated[
         Annotated[int, msgspec.Meta(ge=1 << 20)],
         _doc("Bytes that files on their way take in memory at most, beside 0.5 MiB a reader."),
-    ] = 96 << 20
+    ] = 32 << 20
 
 
 class Settings(Section, frozen=True):
