@@ -34,3 +34,13 @@ def test_binaries_go_there_and_back(run: Run, runs: str, tmp_path: Path) -> None
     assert "Deleted 1 file." in run("raw", "rm", runs, "812", "--yes").stderr
     run("raw", "ls", runs, "812", code=3)
     assert "No row has binaries" in run("raw", "ls", runs).stderr
+
+
+def test_rows_are_listed_page_by_page(run: Run, runs: str, tmp_path: Path) -> None:
+    file = tmp_path / "scan.png"
+    file.write_bytes(b"x")
+    for row in ("1", "2", "3"):
+        run("raw", "push", runs, row, str(file))
+    assert run("raw", "ls", runs, "-q", "--limit", "2").stdout == "1\n2\n"
+    assert run("raw", "ls", runs, "-q", "--after", "2", "--limit", "2").stdout == "3\n"
+    run("raw", "ls", runs, "--limit", "0", code=2)

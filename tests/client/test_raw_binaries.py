@@ -69,6 +69,27 @@ def test_rows_that_have_binaries_are_listed(storage: ks.Storage, runs: ks.Table)
         storage.get_raw_binary(runs, 11)
 
 
+def test_rows_come_page_by_page(
+    storage: ks.Storage, runs: ks.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row with more files than a page holds does not keep the others from being found."""
+    monkeypatch.setattr(binaries, "_PAGE", 4)
+    many = {f"slices/{number:03}.dcm": b"1" for number in range(10)}
+    few = {"a": b"1", "b/c": b"2"}
+    order: list[int | str] = [1, 10, "1-a", "1.b", 2, 3, "Zürich/3", "~"]
+    rows: dict[int | str, dict[str, bytes]] = dict.fromkeys(order, few)
+    storage.push_raw_binary(runs, rows=rows | {2: many, "~": many})
+
+    found = list(storage.iterate_raw_binaries(runs))
+
+    assert sorted(found, key=str) == sorted(order, key=str)
+    for at, row in enumerate(found):
+        assert list(storage.iterate_raw_binaries(runs, after=row)) == found[at + 1 :]
+    assert list(storage.iterate_raw_binaries(runs, after="zzz")) in ([], ["~"])
+    storage.delete_raw_binary(runs, found[3])
+    assert list(storage.iterate_raw_binaries(runs, after=found[3])) == found[4:]
+
+
 def test_rows_are_known_by_the_column_that_the_table_names(storage: ks.Storage, space: str) -> None:
     def push(table: str, column: str) -> ks.Table:
         declared = {"klarity.row_index": column}

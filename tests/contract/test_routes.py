@@ -65,6 +65,7 @@ QUERIES = {
     "check_right": "?scope=vision/datasets/cats",
     "explain_rights": "?principal=user:admin&target=vision/datasets/cats",
     "list_holders": "?target=vision/datasets/cats",
+    "list_binaries": "?row=1",
 }
 """What operations cannot do without in their query."""
 

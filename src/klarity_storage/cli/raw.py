@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -10,7 +11,14 @@ from klarity_storage.cli import _format
 from klarity_storage.cli._command import Group
 from klarity_storage.cli._output import Column
 from klarity_storage.cli._session import Session, pass_session
-from klarity_storage.protocol.base import Response
+from klarity_storage.protocol.binaries import (
+    DeletedBinaries,
+    PushedBinaries,
+    RawFile,
+    RawFileList,
+    RawRow,
+    RawRowList,
+)
 
 ROWS = (Column("row", whole=True),)
 FILES = (
@@ -18,41 +26,6 @@ FILES = (
     Column("size", form=_format.size, right=True),
     Column("type", lambda file: file.media_type),
 )
-
-
-class Row(Response, frozen=True):
-    row: int | str
-
-
-class RowList(Response, frozen=True):
-    """The rows of a table that have binaries."""
-
-    items: list[Row]
-
-
-class File(Response, frozen=True):
-    name: str
-    size: int
-    """In bytes."""
-    media_type: str
-
-
-class FileList(Response, frozen=True):
-    """The binaries of a row."""
-
-    items: list[File]
-
-
-class Pushed(Response, frozen=True):
-    """What a push did: files and bytes that were sent, files that were there already."""
-
-    files: int
-    bytes: int
-    kept: int
-
-
-class Deleted(Response, frozen=True):
-    files: int
 
 
 @click.group("raw", cls=Group)
@@ -87,33 +60,47 @@ def push(session: Session, table: str, row: str, files: tuple[Path, ...]) -> Non
     done = session.connect().push_raw_binary(table, row, list(files))
     told = f"Sent {_format.things(done.files, 'file')}, {_format.size(done.bytes)}"
     there = f"; {_format.things(done.kept, 'file')} were there already" if done.kept else ""
-    document = Pushed(files=done.files, bytes=done.bytes, kept=done.kept)
+    document = PushedBinaries(files=done.files, bytes=done.bytes, kept=done.kept)
     session.out.result(document, "", f"{told}{there}.")
 
 
 @command.command(
-    "ls", examples=["ks raw ls vision/tables/runs", "ks raw ls vision/tables/runs 812"]
+    "ls",
+    examples=[
+        "ks raw ls vision/tables/runs",
+        "ks raw ls vision/tables/runs 812",
+        "ks raw ls vision/tables/runs --limit 100 --after 812",
+    ],
 )
 @click.argument("table")
 @click.argument("row", required=False)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
+@click.option("--after", metavar="ROW", help="Go on behind that row, in the order of storage.")
 @pass_session
-def ls(session: Session, table: str, row: str | None) -> None:
-    """List the rows that have binaries, or the binaries of a row."""
+def ls(session: Session, table: str, row: str | None, limit: int | None, after: str | None) -> None:
+    """List the rows that have binaries, or the binaries of a row.
+
+    All rows come sorted. With --limit or --after they come as storage has them, page by page.
+    """
     storage = session.connect()
     if row is None:
-        rows = [Row(row=each) for each in storage.list_raw_binaries(table)]
+        if limit is None and after is None:
+            found = storage.list_raw_binaries(table)
+        else:
+            found = list(islice(storage.iterate_raw_binaries(table, after), limit))
+        rows = [RawRow(row=each) for each in found]
         session.out.listing(
-            RowList(items=rows),
+            RawRowList(items=rows),
             ROWS,
             line=lambda each: str(each.row),
             empty=f"No row has binaries. Put some there with: ks raw push {table} ROW FILE",
         )
         return
     files = [
-        File(name=file.name, size=file.size, media_type=file.media_type)
+        RawFile(name=file.name, size=file.size, media_type=file.media_type)
         for file in storage.get_raw_binary(table, row)
     ]
-    session.out.listing(FileList(items=files), FILES, line=lambda file: file.name, empty="")
+    session.out.listing(RawFileList(items=files), FILES, line=lambda file: file.name, empty="")
 
 
 @command.command(
@@ -141,9 +128,9 @@ def pull(session: Session, table: str, row: str, destination: Path, names: tuple
     chosen = [file for file in found if not names or file.name in names]
     for file in chosen:
         file.download(destination / file.name)
-    items = [File(name=f.name, size=f.size, media_type=f.media_type) for f in chosen]
+    items = [RawFile(name=f.name, size=f.size, media_type=f.media_type) for f in chosen]
     told = f"Pulled {_format.things(len(chosen), 'file')} of row {row}."
-    session.out.result(FileList(items=items), str(destination), told)
+    session.out.result(RawFileList(items=items), str(destination), told)
 
 
 @command.command("rm", examples=["ks raw rm vision/tables/runs 813 --yes"])
@@ -158,4 +145,6 @@ def rm(
     """Delete binaries of rows; takes an owner, and cannot be undone."""
     session.out.confirm(f"Delete binaries of {', '.join(rows)} of {table}?", yes=yes)
     count = session.connect().delete_raw_binary(table, rows, names or None)
-    session.out.result(Deleted(files=count), "", f"Deleted {_format.things(count, 'file')}.")
+    session.out.result(
+        DeletedBinaries(files=count), "", f"Deleted {_format.things(count, 'file')}."
+    )

@@ -113,6 +113,22 @@ class RawBinaries(TablePlaces):
             (_read(row, kind) for row in rows), key=lambda row: (isinstance(row, str), row)
         )
 
+    def iterate_raw_binaries(
+        self, table: Table | str, after: RowIndex | None = None
+    ) -> Iterator[RowIndex]:
+        """The same rows one after another, in the order of storage; a page is listed at a time.
+
+        Args:
+            table: a table, or ``vision/tables/runs``.
+            after: begin behind this row, which need not be there.
+        """
+        from klarity_storage.tables.binaries import rows_after  # noqa: PLC0415
+
+        name, kind = self._rows_of(table)
+        last = None if after is None else _checked(after, kind)
+        for row in rows_after(self._backend.binaries(name, write=False), name, last):
+            yield _read(row, kind)
+
     def delete_raw_binary(
         self,
         table: Table | str,

@@ -2,11 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from klarity_storage.protocol.base import Request, Response
+
+MAX_BINARIES: Final = 1_000
+"""Rows, or files of a row, of one page."""
+
+
+class RawRow(Response, frozen=True):
+    """A row that has binaries."""
+
+    row: int | str
+    """Its index; from the server always as text."""
+
+
+class RawRowList(Response, frozen=True):
+    """The rows of a table that have binaries."""
+
+    items: list[RawRow]
+    next: str | None = None
+    """What to give as ``after`` for the next page; null when there is none."""
+
+
+class RawFile(Response, frozen=True):
+    """A binary of a row."""
+
+    name: str
+    size: int
+    """In bytes."""
+    media_type: str
+
+
+class RawFileList(Response, frozen=True):
+    """The binaries of a row, by name."""
+
+    items: list[RawFile]
+    next: str | None = None
+    """What to give as ``after`` for the next page; null when there is none."""
+
+
+class PushedBinaries(Response, frozen=True):
+    """What a push did: files and bytes that were sent, files that were there already."""
+
+    files: int
+    bytes: int
+    kept: int
 
 
 class DeleteBinaries(Request, frozen=True):
@@ -19,5 +62,7 @@ class DeleteBinaries(Request, frozen=True):
 
 
 class DeletedBinaries(Response, frozen=True):
+    """What a deletion did."""
+
     files: int
     """How many there were."""

@@ -21,6 +21,7 @@ from klarity_storage.layout import (
     raw_binary_key,
     raw_binary_prefix,
     raw_row_prefix,
+    row_segment,
 )
 from klarity_storage.tables.failures import told_as_ours
 
@@ -37,6 +38,12 @@ WORTH_ASKING: Final = 64 << 10
 
 _BLOCK: Final = 1 << 20
 _WINDOW: Final = 1024
+
+_PAGE: Final = 1000
+"""Keys that a store lists at once."""
+
+_HIGHEST: Final = "\U0010ffff"
+"""Behind whatever a file of a row is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,36 @@ def list_rows(store: ObjectStore, table: Name) -> list[str]:
         found = obstore.list_with_delimiter(store, prefix)["common_prefixes"]
     segments = (path.rstrip("/").rpartition("/")[2] for path in found)
     return sorted(row for row in map(parse_row_segment, segments) if row is not None)
+
+
+def rows_after(store: ObjectStore, table: Name, after: RowIndex | None = None) -> Iterator[str]:
+    """The same indexes one by one, in the order of storage, those behind ``after`` alone.
+
+    A directory tells its keys in no order, so they are sorted first.
+    """
+    if isinstance(store, LocalStore):
+        last = "" if after is None else row_segment(after)
+        segments = sorted(map(row_segment, list_rows(store, table)))
+        found = iter([segment for segment in segments if segment > last])
+    else:
+        found = _segments(store, table, None if after is None else row_segment(after))
+    yield from (row for row in map(parse_row_segment, found) if row is not None)
+
+
+def _segments(store: ObjectStore, table: Name, last: str | None) -> Iterator[str]:
+    """The rows' folders behind one of them; of a row of very many files a page is looked at."""
+    prefix = raw_binary_prefix(table)
+    while True:
+        offset = None if last is None else f"{prefix}{last}/{_HIGHEST}"
+        with told_as_ours(table):
+            page = next(iter(obstore.list(store, prefix, offset=offset, chunk_size=_PAGE)), ())
+        for meta in page:
+            segment, slash, _ = meta["path"][len(prefix) :].partition("/")
+            if slash and segment != last:
+                last = segment
+                yield segment
+        if len(page) < _PAGE:
+            return
 
 
 def list_files(store: ObjectStore, table: Name, row: RowIndex) -> list[tuple[str, int]]:

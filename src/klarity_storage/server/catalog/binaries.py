@@ -1,14 +1,72 @@
-"""Binaries of rows: deleting them; keys that do it are given to nobody."""
+"""Binaries of rows: listed page by page, and deleted; keys that delete are given to nobody."""
 
 from __future__ import annotations
 
+from itertools import islice
+
+from klarity_storage.errors import InvalidInputError
 from klarity_storage.layout import Name, check_path, row_segment
-from klarity_storage.protocol.binaries import DeleteBinaries, DeletedBinaries
+from klarity_storage.protocol.binaries import (
+    MAX_BINARIES,
+    DeleteBinaries,
+    DeletedBinaries,
+    RawFile,
+    RawFileList,
+    RawRow,
+    RawRowList,
+)
 from klarity_storage.server.context import Context
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import require
-from klarity_storage.tables.binaries import delete_raw_binaries
+from klarity_storage.tables import binaries
+from klarity_storage.tables.binaries import delete_raw_binaries, rows_after
+
+
+def list_binary_rows(context: Context, table: Name, *, limit: int, after: str | None) -> RawRowList:
+    """A page of the rows that have binaries, in the order of storage.
+
+    Raises:
+        TableNotFoundError: there is no such table, or the caller may not see it.
+        InvalidInputError: there is no page of that size.
+    """
+    _check_limit(limit)
+    if after is not None:
+        row_segment(after)
+    require(context, Action.READ, Pattern.of(table), about="list rows with binaries")
+    store = context.services.buckets.of(table.space).store
+    rows = list(islice(rows_after(store, table, after), limit + 1))
+    return RawRowList(
+        items=[RawRow(row) for row in rows[:limit]], next=rows[limit - 1] if rows[limit:] else None
+    )
+
+
+def list_binaries(
+    context: Context, table: Name, row: str, *, limit: int, after: str | None
+) -> RawFileList:
+    """A page of the binaries of a row, by name.
+
+    Raises:
+        TableNotFoundError: there is no such table, or the caller may not see it.
+        FileMissingError: the row has none.
+        InvalidInputError: there is no page of that size.
+    """
+    _check_limit(limit)
+    row_segment(row)
+    require(context, Action.READ, Pattern.of(table), about=f"list binaries of row {row!r:.80}")
+    found = binaries.list_files(context.services.buckets.of(table.space).store, table, row)
+    if not found:
+        raise binaries.missing(table, row)
+    rest = [file for file in found if after is None or file[0] > after]
+    items = [RawFile(name, size, binaries.media_type_of(name)) for name, size in rest[:limit]]
+    return RawFileList(items=items, next=items[-1].name if rest[limit:] else None)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_BINARIES:
+        raise InvalidInputError(
+            f"There is no page of {limit} binaries.", hint=f"Ask for 1 to {MAX_BINARIES}."
+        )
 
 
 def delete_binaries(context: Context, table: Name, wanted: DeleteBinaries) -> DeletedBinaries:
