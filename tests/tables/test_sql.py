@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from datafusion import SessionContext, udf
 
@@ -35,6 +36,15 @@ def test_tables_of_several_spaces_are_asked_together(resolve: Resolve) -> None:
     )
 
     assert frame.to_pydict() == {"n": [3]}
+
+
+def test_a_join_is_read_as_an_arrow_stream(resolve: Resolve) -> None:
+    """Its parts are then read one after another, and none may wait for the next."""
+    frame = sql("select a.id from vision.runs a join vision.runs b using (id)", resolve)
+
+    found = pa.RecordBatchReader.from_stream(frame).read_all()
+
+    assert sorted(found["id"].to_pylist()) == list(range(10))
 
 
 def test_a_table_in_s3_and_one_on_a_disk_are_joined(
@@ -159,3 +169,37 @@ def test_threads_may_ask_in_one_session(resolve: Resolve) -> None:
         thread.join()
 
     assert answers == [{"n": [9]}] * 8
+
+
+def test_text_comes_out_plain_however_it_is_asked_for(resolve: Resolve) -> None:
+    """Inside it is read as views, which other readers of Arrow do not all know."""
+    names = lambda: resolve("vision", "names")  # noqa: E731
+    rows = {"id": [1, 2], "city": ["Ulm", None], "raw": [b"a", None]}
+    push_table(names, rows, by="user:alice")
+
+    def types(query: str) -> list[pa.DataType]:
+        found = pa.table(sql(query, resolve))
+        assert found.num_rows > 0
+        return list(found.schema.types)
+
+    text, raw = pa.string(), pa.binary()
+    assert types("select * from vision.names") == [pa.int64(), text, raw]
+    grouped = "select city || 'x' as c, array_agg(raw) as l from vision.names group by city"
+    assert types(grouped) == [text, pa.list_(raw)]
+    assert types("select struct(city, id) as s from vision.names")[0].field(0).type == text
+    joined = "select a.city, b.city from vision.names a join vision.names b using (id)"
+    assert types(joined) == [text, text]
+    assert types("explain select city from vision.names") == [text, text]
+
+
+def test_functions_that_take_text_get_it(resolve: Resolve) -> None:
+    push_table(lambda: resolve("vision", "names"), {"city": ["Ulm", "Bonn"]}, by="user:alice")
+    session = SessionContext()
+    session.register_udf(
+        udf(lambda text: pa.compute.utf8_upper(text.cast(pa.string())), [pa.string()], pa.string(),
+            "immutable", "loud")
+    )  # fmt: skip
+
+    found = sql("select loud(city) as c from vision.names order by 1", resolve, session)
+
+    assert found.to_pydict() == {"c": ["BONN", "ULM"]}

@@ -18,6 +18,9 @@ _OPTIONS = {
     # Parquet's minima and maxima leave NaN out: DataFusion, told that both are 1.0, reads a column
     # of 1.0 and NaN as 1.0 throughout (see apache/datafusion#24804)
     "datafusion.execution.collect_statistics": "false",
+    # the parts of a join wait for each other's filters, and whoever reads a frame as an Arrow
+    # stream reads them one after another: without this it would wait for ever
+    "datafusion.optimizer.enable_join_dynamic_filter_pushdown": "false",
 }
 
 _stores: WeakKeyDictionary[SessionContext, set[str]] = WeakKeyDictionary()

@@ -17,6 +17,7 @@ from klarity_storage.tables.filters import quoted
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.log_entries import object_path
 from klarity_storage.tables.plan import UnknownPlanError, scan_files
+from klarity_storage.tables.views import with_views
 
 _PLAIN_FEATURES = {"deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 """What a table may ask of a reader without its files meaning other than they say."""
@@ -49,7 +50,8 @@ def open_files(
     """Some of a snapshot's files as a frame, or None where files alone do not tell their rows.
 
     Files of one partition are one scan, and the partition's values stand beside it as literals:
-    so a filter on them, whatever its form, leaves only the scans that it is true for.
+    so a filter on them, whatever its form, leaves only the scans that it is true for. Text comes as
+    views.
 
     Args:
         session: the frame's.
@@ -185,7 +187,7 @@ def _scan(
     values: Values,
 ) -> DataFrame:
     stored = pa.schema([field for field in schema if field.name not in partitions])
-    frame = scan_files(session, urls, stored)
+    frame = scan_files(session, urls, with_views(stored))
     if not partitions:
         return frame
     literals = dict(zip(partitions, values, strict=True))

@@ -12,6 +12,7 @@ from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.queries import told_as_query
 from klarity_storage.tables.scan import narrowed, open_frame
 from klarity_storage.tables.snapshot import open_snapshot
+from klarity_storage.tables.views import without_views
 
 
 def open_page(
@@ -39,7 +40,7 @@ def open_page(
         if query.limit is not None or query.offset:
             # a limit of all rows there could be, where only an offset was asked for
             frame = frame.limit(2**62 if query.limit is None else query.limit, query.offset)
-    return frame, table.version()
+    return without_views(frame), table.version()
 
 
 def _sorted_by(order: Order, schema: pa.Schema) -> SortExpr:

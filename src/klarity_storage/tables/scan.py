@@ -19,6 +19,7 @@ from klarity_storage.tables.foreign import through_delta
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.queries import told_as_query
 from klarity_storage.tables.snapshot import open_snapshot
+from klarity_storage.tables.views import without_views
 
 
 def scan(
@@ -52,7 +53,7 @@ def scan(
     # on no rows first: what is wrong with the question is known before anything is fetched
     narrowed(session.from_arrow(schema.empty_table()), filters, columns, limit)
     frame = open_frame(session, location, table, schema, filters, columns)
-    return narrowed(frame, filters, columns, limit)
+    return without_views(narrowed(frame, filters, columns, limit))
 
 
 def narrowed(
@@ -91,6 +92,8 @@ def open_frame(
     in_order: bool = False,
 ) -> DataFrame:
     """A snapshot as a frame, with all rows for which the filters hold, and perhaps others.
+
+    Its text may be views.
 
     Args:
         session: the frame's.

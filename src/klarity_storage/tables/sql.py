@@ -19,6 +19,7 @@ from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.queries import refused, told_as_query
 from klarity_storage.tables.scan import open_frame
 from klarity_storage.tables.snapshot import open_snapshot
+from klarity_storage.tables.views import has_views, without_views
 
 Resolve = Callable[[str, str], TableLocation]
 """Finds the table of a space, by space and table name."""
@@ -64,9 +65,11 @@ def sql(query: str, resolve: Resolve, context: SessionContext | None = None) -> 
         schema = pa.schema(table.schema().to_arrow())
         columns.update(dict.fromkeys(schema.names))
         frames[space, name] = open_frame(session, location, table, schema)
-    with told_as_query("the query", list(columns)), _registered(session, frames):
-        frame = session.sql(query, options=_read_only())
-        frame.optimized_logical_plan()  # finds what the types do not allow
+    with told_as_query("the query", list(columns)):
+        frame = without_views(_planned(session, query, frames))
+        if has_views(frame.schema()):  # of two columns with one name: let them never be views
+            plain = {name: without_views(table) for name, table in frames.items()}
+            frame = _planned(session, query, plain)
         return frame
 
 
@@ -101,6 +104,15 @@ def _asked_for(query: str) -> list[tuple[str, str]]:
 
 def _read_only() -> SQLOptions:
     return SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+
+
+def _planned(
+    session: SessionContext, query: str, frames: dict[tuple[str, str], DataFrame]
+) -> DataFrame:
+    with _registered(session, frames):
+        frame = session.sql(query, options=_read_only())
+        frame.optimized_logical_plan()  # finds what the types do not allow
+        return frame
 
 
 @contextmanager

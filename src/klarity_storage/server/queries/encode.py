@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.types as is_
+
+from klarity_storage.tables.views import plain_type
 
 PIECE: Final = 1 << 20
 """Bytes that are passed on at once at most."""
@@ -19,7 +20,7 @@ class Encoder:
     """
 
     def __init__(self, schema: pa.Schema) -> None:
-        self.schema = pa.schema([field.with_type(_plain(field.type)) for field in schema])
+        self.schema = pa.schema([field.with_type(plain_type(field.type)) for field in schema])
         self._views = self.schema != schema
         self._sink = _Sink()
         options = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -56,15 +57,3 @@ class _Sink:
     def taken(self) -> bytearray:
         taken, self._bytes = self._bytes, bytearray()
         return taken
-
-
-def _plain(type_: pa.DataType) -> pa.DataType:
-    if is_.is_string_view(type_):
-        return pa.string()
-    if is_.is_binary_view(type_):
-        return pa.binary()
-    if is_.is_list(type_):
-        return pa.list_(type_.value_field.with_type(_plain(type_.value_type)))
-    if is_.is_struct(type_):
-        return pa.struct([field.with_type(_plain(field.type)) for field in type_])
-    return type_
