@@ -83,7 +83,7 @@ ORDER = (
 )
 """Takers after givers."""
 
-APART = ("serve", "admin backup", "admin restore", "space move")
+APART = ("serve", "admin backup", "admin restore", "admin reindex", "space move")
 """They need a data directory or a second bucket, and ``serve`` does not end: their own tests run
 them."""
 

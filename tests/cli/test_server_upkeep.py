@@ -10,8 +10,11 @@ import pytest
 
 import klarity_storage as ks
 from cli.harness import Run, document
-from klarity_storage.cli.admin import backup, restore
+from klarity_storage.cli.admin import backup, reindex, restore
+from klarity_storage.layout import Kind, Name
 from klarity_storage.server.backup.save import Summary
+from klarity_storage.server.engines.seaweed import SeaweedEngine
+from klarity_storage.server.reindex import Report
 from server_fixture import start_server
 
 pytestmark = pytest.mark.real
@@ -57,6 +60,38 @@ def test_a_server_is_backed_up_and_made_again(run: Run, work: Path) -> None:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def test_what_is_derived_is_made_anew_while_the_server_runs_and_when_it_does_not(
+    run: Run, work: Path
+) -> None:
+    data, name = work / "ks-data", Name("vision", Kind.DATASETS, "cats")
+    (work / "big").write_bytes(bytes(range(256)) * 40_000)
+    process, address, token = start_server(data)
+    try:
+        with ks.connect(address, token=token) as storage:
+            storage.create_space("vision")
+            version = storage.push(str(name), work / "big")
+        key = name.chunks_key(version.hash, version.file("big").sha256)
+        engine = SeaweedEngine(data)
+        engine.attach()
+        engine.store.delete(key)
+        shown = run(*arguments(reindex.examples[0]))  # type: ignore[attr-defined]
+        assert key in shown.stdout.replace("\n", "")
+        assert "1 to be made anew, 0 lost" in shown.stderr
+        assert "1 made anew" in run(*arguments(reindex.examples[1])).stderr  # type: ignore[attr-defined]
+        assert "All is as it should be" in run("admin", "reindex", "--data", str(data)).stderr
+        engine.store.put(name.manifest_key(version.hash, version.info.manifest), b"torn")
+        with ks.connect(address, token=token) as storage:
+            lines = list(storage.admin.get_audit(operation="reindex"))
+        assert [line.principal for line in lines] == ["server"] * 3
+    finally:
+        process.terminate()
+        process.wait(30)
+    done = run("admin", "reindex", "--data", str(data), "--json", code=None)
+    assert done.exit_code == ks.IntegrityError.exit_code
+    report = msgspec.json.decode(done.stdout, type=Report)
+    assert [(item.what, item.derived) for item in report.items] == [("manifest", False)]
 
 
 def test_what_is_no_backup_is_told(run: Run, work: Path) -> None:

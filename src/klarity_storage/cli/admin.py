@@ -11,18 +11,27 @@ import click
 
 from klarity_storage.cli import _format
 from klarity_storage.cli._command import Group
+from klarity_storage.cli._output import Column
 from klarity_storage.cli._session import Session, pass_session
 
 if TYPE_CHECKING:
     from klarity_storage.server.backup.save import Summary
     from klarity_storage.server.settings.sections import Settings
 
+COLUMNS = (
+    Column("name", whole=True),
+    Column("what"),
+    Column("problem"),
+    Column("state", lambda item: "" if item.derived else "lost"),
+    Column("key", whole=True),
+)
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group("admin", cls=Group)
 def command() -> None:
-    """Upkeep of a server, on its machine: backup, restore.
+    """Upkeep of a server, on its machine: backup, restore, reindex.
 
     These work on the data directory and the settings that `ks serve` has, with the rights of
     whoever may read them, and not over HTTP: a server that does not start can be mended.
@@ -90,6 +99,42 @@ def restore(session: Session, file: Path, data: Path, config: Path | None, repla
     done = restore_server(_settings(data, config), file, replace=replace)
     _show(session, done, f"Restored from {file}.")
     session.out.hint(f"ks serve --data {data}")
+
+
+@command.command(
+    "reindex",
+    server=True,
+    examples=[
+        "ks admin reindex --data ./ks-data --dry-run",
+        "ks admin reindex --data ./ks-data",
+    ],
+)
+@_server
+@click.option("--dry-run", is_flag=True, help="Only list what would be made anew.")
+@click.option("--reread", is_flag=True, help="Read large files, to compare their chunks too.")
+@pass_session
+def reindex(session: Session, data: Path, config: Path | None, dry_run: bool, reread: bool) -> None:
+    """Make anew whatever follows from the bucket, while the server runs or not.
+
+    These are the lists by which pushes find what is there already, and spaces that the database
+    does not know. Logs, manifests and files are never touched; what of them is damaged is named.
+    """
+    from klarity_storage.errors import IntegrityError
+    from klarity_storage.server.operator import reindex_server
+
+    done = reindex_server(_settings(data, config), dry_run=dry_run, reread=reread)
+    where = f"{_format.things(done.spaces, 'space')}, {_format.things(done.names, 'name')}"
+    session.out.listing(
+        done, COLUMNS, line=lambda item: item.key, empty=f"All is as it should be: {where}."
+    )
+    if done.items:
+        made = "to be made anew" if dry_run else "made anew"
+        session.out.say(f"{where}: {done.made} {made}, {done.lost} lost.")
+    if done.lost:
+        raise IntegrityError(
+            f"{_format.things(done.lost, 'thing')} cannot be made anew.",
+            hint="ks verify NAME reads what is left; push the same files again.",
+        )
 
 
 def _settings(data: Path, config: Path | None) -> Settings:

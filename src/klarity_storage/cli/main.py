@@ -56,7 +56,9 @@ NOUNS: Final = {
     "grant": Noun("Administration", "Who may do what, until when: add, ls, explain, who, rm."),
     "audit": Noun("Administration", "Show who did what, and who was refused."),
     "serve": Noun("Administration", "Start a server with its own S3 engine."),
-    "admin": Noun("Administration", "Upkeep of a server, on its machine: backup, restore."),
+    "admin": Noun(
+        "Administration", "Upkeep of a server, on its machine: backup, restore, reindex."
+    ),
 }
 """Every command: ``ks --help`` reads this table alone; a test compares it with the commands."""
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from klarity_storage.errors import NotFoundError
-from klarity_storage.server.audit.files import AuditFiles
+from klarity_storage.errors import ConflictError, NotFoundError
 from klarity_storage.server.audit.sink import AuditEvent, AuditSink
 from klarity_storage.server.backup.restore import restore
-from klarity_storage.server.backup.save import Summary, back_up
+from klarity_storage.server.backup.save import Summary, back_up, check_filled
+from klarity_storage.server.buckets.bucket import Bucket
+from klarity_storage.server.buckets.buckets import open_known
+from klarity_storage.server.buckets.open import open_buckets
 from klarity_storage.server.catalog.secret import new_id
 from klarity_storage.server.db.engine import Database
-from klarity_storage.server.db.migrate import FILE, connect_database
+from klarity_storage.server.db.migrate import FILE, check_current, connect_database
 from klarity_storage.server.lock import locked_data
+from klarity_storage.server.reindex import Report, reindex
+from klarity_storage.server.services import open_audit
 from klarity_storage.server.settings.sections import Settings
 
 _ONE: Final = 1
@@ -36,13 +40,10 @@ def back_up_server(settings: Settings, file: Path, *, replace: bool = False) -> 
         ConfigurationError: the settings are wrong, or a newer program has written the database.
         UnavailableError: it does not answer.
     """
-    if settings.database.url is None and not (settings.data / FILE).exists():
-        raise NotFoundError(
-            f"There is no control database in {settings.data}.",
-            hint="Name the directory that ks serve has with --data.",
-        )
+    _check_there(settings)
     with _database(settings) as database:
-        note(settings, "back_up", "read", f"the control database to {file}")
+        check_filled(database)
+        note(open_audit(settings, database), "back_up", "read", f"the control database to {file}")
         return back_up(database, file, replace=replace)
 
 
@@ -59,16 +60,32 @@ def restore_server(settings: Settings, file: Path, *, replace: bool = False) -> 
     """
     with locked_data(settings.data), _database(settings) as database:
         done = restore(database, file, replace=replace)
-        note(settings, "restore", "own", f"the control database from {file}, of {done.at:%F %T}Z")
+        about = f"the control database from {file}, of {done.at:%F %T}Z"
+        note(open_audit(settings, database), "restore", "own", about)
         return done
 
 
-def note(settings: Settings, operation: str, action: str, about: str) -> None:
-    """Leave a line in the audit log.
+def reindex_server(settings: Settings, *, dry_run: bool = True, reread: bool = False) -> Report:
+    """Make anew what follows from the buckets; the server may run.
+
+    Raises:
+        NotFoundError: there is no control database.
+        ConfigurationError: the settings are wrong, or the database is of another version.
+        UnavailableError: the engine or the database does not answer.
+    """
+    _check_there(settings)
+    with _engine_or_its_servers(settings) as buckets, _database(settings) as database:
+        check_current(database)
+        how = ", only to find" if dry_run else ""
+        note(open_audit(settings, database), "reindex", "own", f"what follows from the bucket{how}")
+        return reindex(database, open_known(database, buckets), dry_run=dry_run, reread=reread)
+
+
+def note(sink: AuditSink, operation: str, action: str, about: str) -> None:
+    """Leave a line in the audit log, and close that.
 
     Who may read the data directory may do all that is done here: there is nothing to decide.
     """
-    sink: AuditSink = AuditFiles(settings.data / "audit", settings.audit.days)
     try:
         sink.write(
             AuditEvent(
@@ -87,6 +104,27 @@ def note(settings: Settings, operation: str, action: str, about: str) -> None:
         )
     finally:
         sink.close()
+
+
+def _check_there(settings: Settings) -> None:
+    if settings.database.url is None and not (settings.data / FILE).exists():
+        raise NotFoundError(
+            f"There is no control database in {settings.data}.",
+            hint="Name the directory that ks serve has with --data.",
+        )
+
+
+@contextmanager
+def _engine_or_its_servers(settings: Settings) -> Iterator[list[Bucket]]:
+    """The buckets; an embedded engine is the server's if one runs, or started for this."""
+    with ExitStack() as stack:
+        running = False
+        if settings.engine.kind == "seaweed":
+            try:
+                stack.enter_context(locked_data(settings.data))
+            except ConflictError:
+                running = True
+        yield stack.enter_context(open_buckets(settings, running=running))
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         MoveBook(database, rights),
         database,
         rights,
-        _open_audit(settings, database),
+        open_audit(settings, database),
         ReadingKeys(known),
         Queries(settings.data / "queries", settings.query),
         Issuers(settings.oidc),
@@ -87,7 +87,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
     )
 
 
-def _open_audit(settings: Settings, database: Database) -> AuditSink:
+def open_audit(settings: Settings, database: Database) -> AuditSink:
     """Files of a server on its own; where several share a database, a table of it."""
     if database.kind == "sqlite":
         return AuditFiles(settings.data / "audit", settings.audit.days)

@@ -52,12 +52,21 @@ def load_chunks(
     """
     for folder in folders:
         try:
-            with told_as_ours(f"the chunks of {file.path!r}"):
-                data = bytes(store.get(name.chunks_key(folder, file.sha256)).bytes())
+            return read_chunks(store, name, folder, file)
         except NotFoundError:
             continue
-        return _decode(data, file)
     return None
+
+
+def read_chunks(store: ObjectStore, name: Name, folder: str, file: FileInfo) -> Chunks | None:
+    """The chunks that the list in one folder tells; None where it cannot be used.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    with told_as_ours(f"the chunks of {file.path!r}"):
+        data = bytes(store.get(name.chunks_key(folder, file.sha256)).bytes())
+    return _decode(data, file)
 
 
 def _decode(data: bytes, file: FileInfo) -> Chunks | None:

@@ -195,7 +195,7 @@ def _look_up(index: sqlite3.Connection, wanted: Collection[int]) -> dict[str, se
 def _read_added(
     store: ObjectStore, name: Name, live: dict[str, VersionInfo], fresh: list[VersionInfo]
 ) -> Iterator[tuple[str, Added]]:
-    lists = run_all(lambda info: _fetch_added(store, name, info), fresh, workers=READERS)
+    lists = run_all(lambda info: read_added(store, name, info), fresh, workers=READERS)
     lost = []
     for info, added in zip(fresh, lists, strict=True):
         if added is not None and (not added.base or added.base in live):
@@ -205,7 +205,7 @@ def _read_added(
     yield from _compare_manifests(store, name, list(live.values()), lost)
 
 
-def _fetch_added(store: ObjectStore, name: Name, info: VersionInfo) -> Added | None:
+def read_added(store: ObjectStore, name: Name, info: VersionInfo) -> Added | None:
     """A version's list, or None when there is none that can be read: its manifest tells as much."""
     try:
         with told_as_ours("a list of what a version adds"):

@@ -175,6 +175,34 @@ def digest_and_cut(
     return status, sha256, chunks
 
 
+def cut(pieces: Iterable[bytes | memoryview]) -> Chunks:
+    """The chunks of bytes that come in pieces."""
+    from blake3 import blake3  # noqa: PLC0415 - only large files need it
+    from pyfastcdc import FastCDC  # noqa: PLC0415 - only large files need it
+
+    found = FastCDC(AVERAGE, normalized_chunking=1, seed=0).cut_stream(_Pieces(pieces))
+    return Chunks((blake3(chunk.data).digest(), chunk.length) for chunk in found)
+
+
+class _Pieces:
+    """A stream of pieces."""
+
+    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
+        self._pieces = iter(pieces)
+        self._piece = memoryview(b"")
+
+    def readinto(self, buffer: memoryview) -> int:
+        while not self._piece:
+            following = next(self._pieces, None)
+            if following is None:
+                return 0
+            self._piece = memoryview(following)
+        size = min(len(buffer), len(self._piece))
+        buffer[:size] = self._piece[:size]
+        self._piece = self._piece[size:]
+        return size
+
+
 def _cut(
     descriptor: int, size: int, advance: Callable[[int], None], stop: Event | None
 ) -> tuple[int, tuple[str, Chunks]]:

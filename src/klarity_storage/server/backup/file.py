@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import os
 import secrets
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -53,6 +54,13 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
 
 
 Row = list[Any]
+_UNREADABLE: Final = (
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+)
 _Line: Final = msgspec.json.Decoder(Header | Content | End | Row)
 
 
@@ -119,7 +127,7 @@ def read_header(file: Path) -> Header:
     try:
         with gzip.open(file) as stream:
             first = _Line.decode(stream.readline())
-    except (gzip.BadGzipFile, EOFError, msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         first = None
     if not isinstance(first, Header) or first.format != FORMAT:
         raise InvalidDataError(
@@ -149,14 +157,14 @@ def read_backup(file: Path) -> Iterator[Content | Row]:
                 if isinstance(decoded, End):
                     if (decoded.rows, decoded.sha256) != (rows, digest.hexdigest()):
                         raise _damaged(file, "its checksum is another")
+                    if stream.read(1):
+                        raise _damaged(file, "it goes on behind its end")
                     return
                 digest.update(line)
                 if number:
                     rows += isinstance(decoded, list)
                     yield _inner(file, decoded)
-    except (gzip.BadGzipFile, EOFError, msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-            raise
+    except _UNREADABLE as error:
         raise _damaged(file, f"{error}".rstrip(".")) from error
     raise _damaged(file, "its end is missing")
 

@@ -45,12 +45,7 @@ def back_up(database: Database, file: Path, *, replace: bool = False) -> Summary
         UnavailableError: it does not answer.
     """
     with database.read() as connection:
-        revision = revision_of(connection)
-        if revision is None:
-            raise NotFoundError(
-                "There is nothing in the control database yet.", hint="ks serve makes its tables."
-            )
-        refuse_newer(revision, "The control database")
+        revision = _revision(connection)
         header = Header(
             format=FORMAT,
             version=VERSION,
@@ -64,6 +59,28 @@ def back_up(database: Database, file: Path, *, replace: bool = False) -> Summary
             for line in _lines(connection, revision, rows):
                 writer.write(line)
     return Summary(file=str(file), revision=revision, at=header.at, rows=rows)
+
+
+def check_filled(database: Database) -> None:
+    """Refuse a database that there is nothing to save of.
+
+    Raises:
+        NotFoundError: nobody has made its tables yet.
+        ConfigurationError: a newer program has written it.
+        UnavailableError: it does not answer.
+    """
+    with database.read() as connection:
+        _revision(connection)
+
+
+def _revision(connection: Connection) -> str:
+    revision = revision_of(connection)
+    if revision is None:
+        raise NotFoundError(
+            "There is nothing in the control database yet.", hint="ks serve makes its tables."
+        )
+    refuse_newer(revision, "The control database")
+    return revision
 
 
 def _lines(connection: Connection, revision: str, rows: dict[str, int]) -> Iterator[Content | Row]:

@@ -37,9 +37,13 @@ def tables_of(connection: Connection, revision: str) -> list[Table]:
 
 
 def drop_tables(connection: Connection, revision: str) -> None:
-    """Drop our tables, and the note which migrations were seen."""
-    for table in reversed(tables_of(connection, revision)):
+    """Drop our tables with what guards them, and the note which migrations were seen."""
+    tables = tables_of(connection, revision)
+    functions = _functions_of(connection, [table.name for table in tables])
+    for table in reversed(tables):
         table.drop(connection)
+    for function in functions:
+        connection.execute(text(f"DROP FUNCTION {function}"))
     connection.execute(text(f"DROP TABLE {_ALEMBIC}"))
 
 
@@ -95,6 +99,19 @@ def _names_of(revision: str) -> set[str]:
             return set(inspect(connection).get_table_names()) - {_ALEMBIC}
     finally:
         engine.dispose()
+
+
+def _functions_of(connection: Connection, tables: Sequence[str]) -> list[str]:
+    """The functions of triggers, which PostgreSQL keeps when the tables go."""
+    if connection.dialect.name != "postgresql":
+        return []
+    query = text(
+        "SELECT DISTINCT tgfoid::regprocedure::text FROM pg_trigger"
+        " JOIN pg_class ON pg_class.oid = tgrelid"
+        " WHERE NOT tgisinternal AND relname = ANY(:tables)"
+        " AND relnamespace = current_schema()::regnamespace"
+    )
+    return list(connection.execute(query, {"tables": list(tables)}).scalars())
 
 
 def _kind(kind: Any) -> type[Any] | None:

@@ -16,14 +16,18 @@ from klarity_storage.server.settings.sections import MAIN, BucketSettings, Setti
 
 
 @contextmanager
-def open_buckets(settings: Settings) -> Iterator[list[Bucket]]:
+def open_buckets(settings: Settings, *, running: bool = False) -> Iterator[list[Bucket]]:
     """Every bucket, the main one first, as long as the context lasts.
+
+    Args:
+        settings: the server's.
+        running: see `open_engine`.
 
     Raises:
         ConfigurationError: see `S3Engine.connect` and `SeaweedEngine.start`.
         UnavailableError: an engine does not answer.
     """
-    with open_engine(settings) as main:
+    with open_engine(settings, running=running) as main:
         others = [
             describe_bucket(name, wanted, _engine(settings, main, wanted.bucket or name, wanted))
             for name, wanted in settings.buckets.items()

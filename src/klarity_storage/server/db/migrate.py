@@ -81,6 +81,24 @@ def revision_of(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def check_current(database: Database) -> None:
+    """Refuse a database that is not of this program's revision.
+
+    Raises:
+        ConfigurationError: a newer program has written it, or an older one, or none.
+        UnavailableError: it does not answer.
+    """
+    with database.read() as connection:
+        revision = revision_of(connection)
+    refuse_newer(revision, "The control database")
+    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    if revision != head:
+        raise ConfigurationError(
+            f"The control database is of revision {revision}, and this program works with {head}.",
+            hint="Start this version's ks serve once, which brings it up to date.",
+        )
+
+
 def refuse_newer(revision: str | None, what: str) -> None:
     """Refuse what a newer program has written.
 

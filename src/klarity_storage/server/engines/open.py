@@ -12,8 +12,12 @@ from klarity_storage.server.settings.sections import Settings
 
 
 @contextmanager
-def open_engine(settings: Settings) -> Iterator[Engine]:
+def open_engine(settings: Settings, *, running: bool = False) -> Iterator[Engine]:
     """An engine that answers, as long as the context lasts.
+
+    Args:
+        settings: the server's.
+        running: whether an embedded one is that of a server that runs, which goes on with it.
 
     Raises:
         ConfigurationError: see `S3Engine.connect` and `SeaweedEngine.start`.
@@ -30,5 +34,9 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
         public_endpoint=settings.engine.public_endpoint,
         request_days=settings.audit.request_days,
     )
+    if running:
+        seaweed.attach()
+        yield seaweed
+        return
     with seaweed as engine:
         yield engine

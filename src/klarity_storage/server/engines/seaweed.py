@@ -157,6 +157,22 @@ class SeaweedEngine:
             else:
                 return
 
+    def attach(self) -> None:
+        """Find the way in to the engine that a server has started in this data directory.
+
+        Raises:
+            UnavailableError: there is none, or it does not answer.
+        """
+        try:
+            ports = msgspec.json.decode((self._folder / "ports.json").read_bytes(), type=Ports)
+        except (FileNotFoundError, msgspec.DecodeError) as error:
+            raise UnavailableError(
+                f"No engine has been started in {self._folder}.", hint="Start one with ks serve."
+            ) from error
+        self._access = self._way_in(load_keys(self._folder / "keys.json"), ports)
+        if fault := self._access.check():
+            raise UnavailableError(fault, hint="Wait until the server is ready, then try again.")
+
     def stop(self) -> None:
         """Stop the engine and wait for its end."""
         if self._supervisor is not None:
@@ -192,16 +208,7 @@ class SeaweedEngine:
             log=self._log,
             pid_file=self._pid_file,
         )
-        credentials = S3Credentials(
-            endpoint=f"http://{HOST}:{ports.s3}",
-            region=REGION,
-            bucket=self._bucket,
-            access_key_id=keys.access_key_id,
-            secret_access_key=keys.secret_access_key,
-        )
-        self._access = Access(
-            credentials, role_arn=weed.ROLE_ARN, public_endpoint=self._public_endpoint
-        )
+        self._access = self._way_in(keys, ports)
         self._ports = ports
         if self._requests is not None:
             self._requests.start()  # before the engine, which finds somebody there
@@ -210,6 +217,16 @@ class SeaweedEngine:
         self._await_port(ports.s3)
         self._await_bucket()
         write_private(self._folder / "ports.json", msgspec.json.encode(ports))
+
+    def _way_in(self, keys: EngineKeys, ports: Ports) -> Access:
+        credentials = S3Credentials(
+            endpoint=f"http://{HOST}:{ports.s3}",
+            region=REGION,
+            bucket=self._bucket,
+            access_key_id=keys.access_key_id,
+            secret_access_key=keys.secret_access_key,
+        )
+        return Access(credentials, role_arn=weed.ROLE_ARN, public_endpoint=self._public_endpoint)
 
     def _choose_ports(self) -> Ports:
         """The last ports if they are free, so that clients find the engine where it was."""
