@@ -26,7 +26,7 @@ def test_a_token_is_random_and_only_its_hash_is_kept(control: Control) -> None:
         )
     assert row["hash"] == hashlib.sha256(secret.encode()).hexdigest()
     kept = [file for file in control.data.rglob("*") if file.is_file()]
-    assert kept
+    assert kept or control.services.database.kind != "sqlite"
     assert secret not in str(row)
     for file in kept:
         assert secret.encode() not in file.read_bytes(), file
