@@ -10,12 +10,10 @@ from obstore import get as open_object
 from klarity_storage.errors import FileMissingError, IntegrityError, NotFoundError
 from klarity_storage.server.context import Context
 from klarity_storage.server.files.address import ObjectAddress
+from klarity_storage.server.files.caller import require_reading
 from klarity_storage.server.files.content import Content, Found, Listed, Part
 from klarity_storage.server.files.folders import Page, object_page
 from klarity_storage.server.files.types import content_type
-from klarity_storage.server.rights.decide import Action
-from klarity_storage.server.rights.patterns import Pattern
-from klarity_storage.server.rights.require import require
 from klarity_storage.tables.binaries import DIGEST
 from klarity_storage.versions.engine_errors import told_as_ours
 
@@ -36,7 +34,7 @@ def find_object(context: Context, address: ObjectAddress, page: Page) -> Found:
     """
     what = "binary" if address.of_rows else "file"
     about = f"{what} {address.path or '*'}"
-    require(context, Action.READ, Pattern.of(address.table), about=about)
+    require_reading(context, address.table, about)
     if address.folder:
         told = f"the files of {address.table}"
         store = context.services.buckets.of(address.table.space).store

@@ -13,12 +13,10 @@ from klarity_storage.layout import Name
 from klarity_storage.protocol.log import Commit
 from klarity_storage.server.context import Context
 from klarity_storage.server.files.address import TreeAddress
+from klarity_storage.server.files.caller import require_reading
 from klarity_storage.server.files.content import Content, Found, Listed, Moved, Part
 from klarity_storage.server.files.folders import Page, tree_page
 from klarity_storage.server.files.types import content_type
-from klarity_storage.server.rights.decide import Action
-from klarity_storage.server.rights.patterns import Pattern
-from klarity_storage.server.rights.require import require
 from klarity_storage.server.rights.targets import absent
 from klarity_storage.server.services import Services
 from klarity_storage.versions.history import History
@@ -45,7 +43,7 @@ def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
     """
     name = address.name
     about = f"version {address.selector}: {address.path or 'its folder'}"
-    pattern = require(context, Action.READ, Pattern.of(name), about=about)
+    pattern = require_reading(context, name, about)
     services = context.services
     store = services.buckets.of(name.space).store
     history = _history(services, store, address)
