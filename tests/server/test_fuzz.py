@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import text
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -56,6 +58,7 @@ THERE = {
     "selector": "latest",
     "tag": "prod",
     "user": "carol",
+    "path": "a.txt",
 }
 """Names of what is there, so that a request gets to the bottom of what it asks for."""
 
@@ -171,6 +174,10 @@ def tried(fuzzed: Fuzzed, trial: Trial, examples: int = EXAMPLES) -> list[int]:
     """The statuses of the answers to some requests, each of which is as the document says."""
     answers: list[int] = []
 
+    names = trial.names(fuzzed.space)
+    fixed = names if trial.there else {"path": names["path"]} if "path" in names else None
+
+    # what has a slash in it, schemathesis puts into no path
     @settings(
         max_examples=examples,
         derandomize=True,
@@ -179,12 +186,10 @@ def tried(fuzzed: Fuzzed, trial: Trial, examples: int = EXAMPLES) -> list[int]:
         suppress_health_check=list(HealthCheck),
         database=None,
     )
-    @given(
-        case=trial.found.as_strategy(
-            trial.mode, path_parameters=trial.names(fuzzed.space) if trial.there else None
-        )
-    )
-    def run(case: schemathesis.Case[Any]) -> None:
+    @given(case=trial.found.as_strategy(trial.mode, path_parameters=fixed), path=text(min_size=1))
+    def run(case: schemathesis.Case[Any], path: str) -> None:
+        if not trial.there and "path" in names:
+            case.path_parameters["path"] = quote(path, safe="/")
         bodies: list[dict[str, Any] | None] = [None]
         if trial.there and isinstance(case.body, dict):
             good = trial.good(fuzzed.space)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from obstore.store import ObjectStore
 
-from klarity_storage.errors import FileMissingError
+from klarity_storage.errors import FileMissingError, InvalidPathError
 from klarity_storage.protocol.files import FolderEntry, FolderPage
 from klarity_storage.server.files.types import content_type
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.manifest import FileInfo, Manifest, after
 from klarity_storage.versions.manifest_parts import StoredManifest
+
+if TYPE_CHECKING:
+    from obstore import ListStream, ObjectMeta
 
 MOST: Final = 1000
 """Entries of a page."""
@@ -68,11 +72,12 @@ def object_page(store: ObjectStore, prefix: str, path: str, page: Page, what: st
 
     Raises:
         FileMissingError: there is nothing.
+        InvalidPathError: the entry that they come behind cannot be one.
     """
     folder = f"{prefix}{path}/" if path else prefix
     found: list[FolderEntry] = []
     with told_as_ours(what):
-        for chunk in store.list(folder, offset=folder + page.after, chunk_size=page.limit + 1):
+        for chunk in _chunks(store, folder, page):
             found += [
                 FolderEntry(name=name, size=meta["size"], media_type=content_type(name))
                 for meta in chunk
@@ -85,6 +90,15 @@ def object_page(store: ObjectStore, prefix: str, path: str, page: Page, what: st
     entries = found[: page.limit]
     more = len(found) > page.limit
     return FolderPage(path=path, entries=entries, next=entries[-1].name if more else None)
+
+
+def _chunks(store: ObjectStore, folder: str, page: Page) -> ListStream[Sequence[ObjectMeta]]:
+    try:
+        return store.list(folder, offset=folder + page.after, chunk_size=page.limit + 1)
+    except ValueError as error:
+        raise InvalidPathError(
+            f"{page.after!r} is no entry of a listing.", hint="Send `next` of the page before."
+        ) from error
 
 
 def _entry(prefix: str, file: FileInfo) -> FolderEntry:
