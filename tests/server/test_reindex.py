@@ -14,6 +14,7 @@ from klarity_storage.client.storage import Storage
 from klarity_storage.errors import ConfigurationError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.server.buckets.bucket import Bucket
+from klarity_storage.server.buckets.measure import measure
 from klarity_storage.server.db.migrate import check_current, connect_database
 from klarity_storage.server.reindex import Report, reindex
 from klarity_storage.server.settings.sections import DatabaseSettings
@@ -62,13 +63,16 @@ def test_a_new_database_learns_the_spaces_of_all_buckets(
         services = control.services
         control.admin.ok("POST", "/v1/spaces", {"key": "audio", "bucket": "far"})
         report = reindex(services.database, services.buckets)
-        assert found(report) == {("vision", "space", "missing")}
-        assert (report.spaces, report.names, report.made, report.lost) == (2, 2, 1, 0)
+        wrong = {("vision", "space", "missing"), ("audio", "usage", "wrong")}
+        assert found(report) == wrong
+        assert (report.spaces, report.names, report.made, report.lost) == (2, 2, 2, 0)
         control.admin.fails(404, "GET", "/v1/spaces/vision")  # it was a dry run
-        assert reindex(services.database, services.buckets, dry_run=False) == Report(
-            dry_run=False, spaces=2, names=2, made=1, lost=0, items=report.items
-        )
+        report = reindex(services.database, services.buckets, dry_run=False)
+        assert found(report) == wrong | {("vision", "usage", "missing")}
         space = control.admin.ok("GET", "/v1/spaces/vision")
+        for bucket, key in zip(places, ("vision", "audio"), strict=True):
+            usage, _ = services.usage.read(key)
+            assert (usage.bytes, usage.objects) == measure(bucket.store, f"{key}/")
         assert (space["bucket"], space["strategy"]) == ("main", "reference")
         listed = control.admin.ok("GET", "/v1/spaces/vision/datasets/cats/versions")
         assert len(listed["items"]) == 2
@@ -95,8 +99,10 @@ def test_every_bucket_is_looked_through(tmp_path: Path, places: list[Bucket]) ->
         assert found(report) == {
             ("vision/datasets/cats", "additions", "missing"),
             ("audio/datasets/cats", "log", "damaged"),
+            ("vision", "usage", "wrong"),
+            ("audio", "usage", "wrong"),
         }
-        assert (report.made, report.lost) == (1, 1)
+        assert (report.made, report.lost) == (3, 1)
     assert lists(places) == {key for key in before if key.startswith("vision/")}
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from klarity_storage.layout import VERSIONED_KINDS, Kind, Name, kind_prefix, space_prefix
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.buckets.buckets import Buckets
+from klarity_storage.server.buckets.measure import measure
+from klarity_storage.server.buckets.usage import UsageBook
+from klarity_storage.server.catalog.spaces import add_space, new_space
 from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.rights.cache import RightsCache
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.names import list_names, list_spaces
-from klarity_storage.versions.reindex import Finding, reindex_name
+from klarity_storage.versions.reindex import Finding, Problem, reindex_name
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,7 @@ def reindex(
         UnavailableError: an engine or the database does not answer.
     """
     items: list[Finding] = []
+    usage = UsageBook(database, buckets)
     spaces = names = 0
     for bucket, space, finding in _spaces(database, buckets):
         spaces += 1
@@ -60,6 +63,10 @@ def reindex(
         for name in _names(bucket, space):
             names += 1
             items += reindex_name(bucket.store, name, dry_run=dry_run, reread=reread)
+        if finding is None or not dry_run:
+            items += _check_usage(usage, bucket, space)
+            if not dry_run:
+                usage.count(space)
     made = sum(item.derived for item in items)
     return Report(
         dry_run=dry_run,
@@ -106,13 +113,15 @@ def _names(bucket: Bucket, space: str) -> Iterator[Name]:
 
 def _add_space(database: Database, bucket: Bucket, space: str) -> None:
     """Let the database know a space again: administrators see it, and grant the rest."""
-    row = {
-        "key": space,
-        "description": "Found in its bucket.",
-        "created_at": datetime.now(UTC),
-        "created_by": "server",
-        "bucket": bucket.name,
-        "strategy": bucket.strategy.value,
-    }
+    row = new_space(space, bucket, by="server", description="Found in its bucket.")
     with RightsCache(database).change() as connection:
-        connection.execute(insert(schema.spaces).values(row))
+        add_space(connection, row, bucket, counted_at=None)
+
+
+def _check_usage(usage: UsageBook, bucket: Bucket, space: str) -> Iterator[Finding]:
+    """Whether as much lies in a space as is noted."""
+    noted, _ = usage.read(space)
+    found = measure(bucket.store, space_prefix(space))
+    if noted.counted_at is None or (noted.bytes, noted.objects) != found:
+        problem: Problem = "wrong" if noted.counted_at else "missing"
+        yield Finding(name=space, what="usage", problem=problem, key=space_prefix(space))

@@ -5,7 +5,7 @@ import gzip
 import os
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -192,13 +192,16 @@ def test_a_damaged_backup_changes_nothing(old: Old, new_server: Any, tmp_path: P
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     fails(new, file, IntegrityError, "is damaged")
+    file.write_bytes(whole)
+    content_of, harmless = list(read_backup(file)), 0
     for place in range(10, len(whole), 5):  # the time of day stands before
         flipped = bytearray(whole)
         flipped[place] ^= 1 << place % 8
         file.write_bytes(flipped)
-        with pytest.raises((IntegrityError, InvalidDataError)):
-            list(read_backup(file))
-    fails(new, file, StorageError, "backup")
+        with suppress(IntegrityError, InvalidDataError):
+            assert list(read_backup(file)) == content_of  # a bit that says nothing
+            harmless += 1
+    assert harmless < 3
     lines = gzip.decompress(whole).splitlines(keepends=True)
     file.write_bytes(gzip.compress(b"".join(lines[:-1])))
     fails(new, file, IntegrityError, "its end is missing")

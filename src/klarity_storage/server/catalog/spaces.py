@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import convert
 from msgspec.structs import replace
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from klarity_storage.errors import AlreadyExistsError
@@ -22,6 +22,7 @@ from klarity_storage.protocol.spaces import (
     SpaceList,
     StartMove,
 )
+from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.buckets.public import publish
 from klarity_storage.server.catalog.grants import new_grant
 from klarity_storage.server.catalog.text import check_text
@@ -47,27 +48,39 @@ def create_space(context: Context, wanted: CreateSpace) -> Space:
     buckets = context.services.buckets
     bucket = buckets.main if wanted.bucket is None else buckets.named(wanted.bucket)
     by = context.actor.principal
-    row = {
-        "key": wanted.key,
-        "description": wanted.description,
-        "created_at": datetime.now(UTC),
-        "created_by": by,
-        "bucket": bucket.name,
-        "strategy": bucket.strategy.value,
-    }
+    row = new_space(wanted.key, bucket, by=by, description=wanted.description)
     try:
         with context.services.rights.change() as connection:
-            connection.execute(insert(schema.spaces).values(row))
-            counted = {"space": wanted.key, "counted_at": row["created_at"]}
-            connection.execute(insert(schema.usage).values(counted))
+            add_space(connection, row, bucket, counted_at=row["created_at"])
             grant = new_grant(by, Role.OWNER, Pattern(wanted.key), by=by)
             connection.execute(insert(schema.grants).values(grant))
-            publish(connection, wanted.key, public=bucket.public)
     except IntegrityError:
         raise AlreadyExistsError(
             f"There is a space {wanted.key!r} already.", hint="Choose another key."
         ) from None
     return _space(context, row)
+
+
+def new_space(key: str, bucket: Bucket, *, by: str, description: str) -> dict[str, Any]:
+    """The row of a new space."""
+    return {
+        "key": key,
+        "description": description,
+        "created_at": datetime.now(UTC),
+        "created_by": by,
+        "bucket": bucket.name,
+        "strategy": bucket.strategy.value,
+    }
+
+
+def add_space(
+    connection: Connection, row: dict[str, Any], bucket: Bucket, *, counted_at: datetime | None
+) -> None:
+    """Enter a space and all that each has; ``counted_at`` is None while nobody knows its usage."""
+    connection.execute(insert(schema.spaces).values(row))
+    counted = {"space": row["key"], "counted_at": counted_at}
+    connection.execute(insert(schema.usage).values(counted))
+    publish(connection, row["key"], public=bucket.public)
 
 
 def list_spaces(context: Context) -> SpaceList:
