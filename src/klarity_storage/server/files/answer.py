@@ -74,7 +74,8 @@ def describe(content: Content, *, attachment: bool = False) -> dict[str, str]:
 
 async def body(content: Content, plan: Plan, reader: Reader) -> AsyncGenerator[bytes, None]:
     """The bytes that are planned, the file's own verified where they are all of it."""
-    early = ahead if reader.piece > LEAST else _in_turn
+    # what comes in one piece has nothing to be ahead of
+    early = ahead if LEAST < reader.piece < plan.length else _in_turn
     for section in plan.sections:
         if isinstance(section, bytes):
             yield section
@@ -91,7 +92,7 @@ async def body(content: Content, plan: Plan, reader: Reader) -> AsyncGenerator[b
 
 
 def _in_turn(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Where many read, each waits for itself."""
+    """Where many read, or little is read, each stage waits for the next."""
     return source
 
 
