@@ -276,7 +276,7 @@ class FilesSettings(Section, frozen=True):
     ] = 60
     memory: Annotated[
         Annotated[int, msgspec.Meta(ge=1 << 20)],
-        _doc("Bytes that files on their way take in memory at most, beside 0.5 MiB a reader."),
+        _doc("Bytes that files on their way take in memory at most, beside some 2 MiB a reader."),
     ] = 32 << 20
 
 
