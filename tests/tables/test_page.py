@@ -126,7 +126,7 @@ def test_a_condition_holds_of_these_rows(
 @pytest.mark.parametrize(
     "condition",
     [
-        compare("=", "id", 2**63),
+        compare("=", "id", str(2**63)),
         compare("=", "id", "x"),
         compare("=", "id", True),
         compare("=", "yes", 1),
