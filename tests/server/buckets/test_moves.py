@@ -16,9 +16,12 @@ from control_fixture import Control, MemoryEngine, open_store, running_control
 from klarity_storage.errors import ConflictError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.spaces import Strategy
+from klarity_storage.server.backup.restore import restore
+from klarity_storage.server.backup.save import back_up
 from klarity_storage.server.buckets import copy
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.db import schema
+from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.services import Services
 from klarity_storage.server.upkeep.move import move_due
 from klarity_storage.tables.location import TableLocation
@@ -436,3 +439,24 @@ def test_scratch_does_not_expire_while_it_moves(control: Control) -> None:
     with services.database.read() as connection:
         query = schema.spaces.select().where(schema.spaces.c.key == space)
         assert connection.execute(query).one().swept_at is None
+
+
+def test_a_move_of_a_backup_is_not_gone_on_with(
+    tmp_path: Path, control: Control, pair: list[Bucket]
+) -> None:
+    """It may be over since, and its source empty: all that lies in its target would go."""
+    control.space("vision")
+    tree = fill(pair[0], "vision")
+    begin(control, "vision", "far")
+    back_up(control.services.database, tmp_path / "backup")
+    move_due(control.services, yes)
+    grace_ends(control)
+    move_due(control.services, yes)
+    (tmp_path / "new").mkdir()
+    database = open_database(tmp_path / "new")
+    restore(database, tmp_path / "backup")
+    database.close()
+    with running_control(tmp_path / "new", pair) as restored:
+        move_due(restored.services, yes)
+        assert restored.services.moves.all() == []
+    assert held(pair[1].store, "vision") == tree

@@ -55,6 +55,8 @@ def restore(database: Database, file: Path, *, replace: bool = False) -> Summary
         upgrade(connection, header.revision)
         rows = _fill(connection, file, header.revision)
         upgrade(connection)
+        # one of then may be over since: gone on with, it would take its copies for superfluous
+        connection.execute(delete(schema.moves))
         _rise(connection, seen)
     return Summary(file=str(file), revision=header.revision, at=header.at, rows=rows)
 

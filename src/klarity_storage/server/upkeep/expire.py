@@ -93,6 +93,7 @@ def _expire_versions(services: Services, bucket: Bucket, name: Name, since: date
             )
         except VersionNotFoundError:
             continue  # somebody else has deleted it just now
+        services.histories.outdate(name)
     found = collect_garbage(
         bucket.store,
         name,

@@ -20,9 +20,7 @@ def upgrade() -> None:
     )
     op.add_column("spaces", sa.Column("written_until", UtcDateTime()))
     op.add_column("spaces", sa.Column("swept_at", UtcDateTime()))
-    op.add_column("spaces", sa.Column("read_until", UtcDateTime()))
     _create_usage()
-    _create_moves()
     _create_leases()
     op.create_table(
         "expired_tables",
@@ -47,24 +45,6 @@ def _create_usage() -> None:
         _of_space("usage"),
     )
     op.execute("INSERT INTO usage (space) SELECT key FROM spaces")
-
-
-def _create_moves() -> None:
-    op.create_table(
-        "moves",
-        sa.Column("space", key(128), nullable=False),
-        sa.Column("source", sa.String(64), nullable=False),
-        sa.Column("target", sa.String(64), nullable=False),
-        sa.Column("phase", sa.String(16), nullable=False),
-        sa.Column("started_at", UtcDateTime(), nullable=False),
-        sa.Column("started_by", sa.String(256), nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False, server_default="0"),
-        sa.Column("objects", sa.BigInteger(), nullable=False, server_default="0"),
-        sa.Column("clear_after", UtcDateTime()),
-        sa.Column("error", sa.Text()),
-        sa.PrimaryKeyConstraint("space", name="pk_moves"),
-        _of_space("moves"),
-    )
 
 
 def _create_leases() -> None:
