@@ -17,7 +17,7 @@ import pytest
 
 import klarity_storage as ks
 
-READY = re.compile(r'^ready$|"message": "ready"', re.MULTILINE)
+READY = re.compile(r'^ready$|"message":"ready"', re.MULTILINE)
 TOKEN = re.compile(r"ks_[A-Za-z0-9_-]{43}")
 
 

@@ -43,7 +43,9 @@ def test_names_are_no_secrets() -> None:
         assert without_secrets(name) == name
 
 
-@pytest.mark.parametrize("name", ["a\nERROR b", "a\r\nb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "\0"])
+@pytest.mark.parametrize(
+    "name", ["a\nERROR b", "a\r\nb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "\0", "\x7f"]
+)
 def test_a_name_cannot_break_a_line(name: str) -> None:
     text = TextLines().format(record("name %s", name))
     assert len(text.splitlines()) == 1

@@ -25,6 +25,8 @@ def start_logging(settings: LogSettings) -> Say:
     handler.setFormatter(JsonLines() if settings.format == "json" else TextLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(OURS).setLevel(settings.level.upper())
+    # of each line that costs more than the line, and no form shows it
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     return _say_as_json if settings.format == "json" else _say
 
