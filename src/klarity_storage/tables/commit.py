@@ -52,8 +52,8 @@ def parquet(schema: pa.Schema) -> WriterProperties:
         compression="ZSTD",
         compression_level=1,  # 3 takes half as long again, for the same size on numbers
         max_row_group_size=256 << 10,  # rows: what a filter can skip at once
-        # bytes, after which a column of ever new values is given up as a dictionary: at 1 MiB, which
-        # is Parquet's own, half of each group's numbers are looked up in vain
+        # bytes, after which a column of ever new values is given up as a dictionary: at Parquet's
+        # own 1 MiB, half of each group's numbers are looked up in vain
         dictionary_page_size_limit=256 << 10,
         default_column_properties=ColumnProperties(statistics_enabled="NONE"),
         column_properties=dict.fromkeys(plain, sure),
