@@ -31,14 +31,15 @@ def scan_files(context: SessionContext, urls: list[str], schema: pa.Schema) -> D
         UnknownPlanError: DataFusion's plan has another form.
     """
     one = context.read_parquet(urls[0], schema=schema)
-    plan = with_paths(one.logical_plan().to_bytes(context), urls)
+    fields = _as_fields(urls)
+    plan = _with_fields(one.logical_plan().to_bytes(context), urls[0], fields)
     try:
         many = LogicalPlan.from_bytes(context, plan)
     except Exception as error:
         raise UnknownPlanError(str(error)) from error
     back = many.to_bytes(context)
     # the quick look first: thousands of paths take their time one by one
-    if (len(back) != len(plan) or _as_fields(urls) not in back) and _paths(back) != urls:
+    if (len(back) != len(plan) or fields not in back) and _paths(back) != urls:
         raise UnknownPlanError("the plan came back with other paths")
     frame = context.create_dataframe_from_logical_plan(many)
     if not frame.schema().equals(schema):
@@ -48,10 +49,14 @@ def scan_files(context: SessionContext, urls: list[str], schema: pa.Schema) -> D
 
 def with_paths(plan: bytes, urls: list[str]) -> bytes:
     """The plan of a read of ``urls[0]``, as a read of them all."""
-    if _paths(plan) != urls[:1]:
+    return _with_fields(plan, urls[0], _as_fields(urls))
+
+
+def _with_fields(plan: bytes, first: str, paths: bytes) -> bytes:
+    if _paths(plan) != [first]:
         raise UnknownPlanError("the plan does not read the one path that it was made from")
     others = b"".join(raw for number, _, raw in _fields(_scan(plan)) if number != _PATHS)
-    return _field(_LISTING_SCAN, _as_fields(urls) + others)
+    return _field(_LISTING_SCAN, paths + others)
 
 
 def _as_fields(urls: list[str]) -> bytes:
