@@ -49,7 +49,9 @@ def test_a_child_that_dies_is_started_again_after_a_growing_wait(
     child: Supervise, tmp_path: Path
 ) -> None:
     supervisor = child("import time; print(time.monotonic(), flush=True); raise SystemExit(3)")
-    until(lambda: supervisor.deaths >= 3)
+    assert supervisor.restarts == 0
+    until(lambda: supervisor.restarts >= 3)
+    assert supervisor.deaths >= 3
     assert supervisor.trouble in {None, "ended with status 3"}
     first, second, third = [float(line) for line in (tmp_path / "log").read_text().split()[:3]]
     assert second - first >= supervise.FIRST_WAIT

@@ -39,6 +39,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._in_flight = Gauge(
             "ks_http_requests_in_flight",
             "Requests that are worked on.",
@@ -61,14 +62,24 @@ class Metrics:
     @contextmanager
     def working(self) -> Iterator[None]:
         """A request is worked on as long as the context lasts."""
-        with self._in_flight.track_inprogress():
+        self._in_flight.inc()
+        try:
             yield
+        finally:
+            self._in_flight.dec()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; ``route`` is its template, never its path."""
-        method = method if method in _METHODS else "other"
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        key = (method if method in _METHODS else "other", route, status)
+        if key not in self._answers:  # looking labels up costs more than counting
+            method = key[0]
+            self._answers[key] = (
+                self._requests.labels(method, route, str(status)),
+                self._seconds.labels(method, route),
+            )
+        count, histogram = self._answers[key]
+        count.inc()
+        histogram.observe(seconds)
 
     def decided(self, operation: str, *, allowed: bool) -> None:
         self._decisions.labels(operation, "yes" if allowed else "no").inc()
