@@ -51,6 +51,8 @@ bench: $(STAMP) $(PEERS)/.installed ## measure against the peers (SCALE=0.1 ROUN
 	$(BIN)/python benchmarks/bench.py --peers $(PEERS)/bin --scale $(or $(SCALE),1) \
 		--rounds $(or $(ROUNDS),3) $(if $(SCALE)$(CONTENDERS),,--write) \
 		$(if $(CONTENDERS),--contenders $(CONTENDERS))
+	$(BIN)/python benchmarks/control.py
+	$(BIN)/python benchmarks/files.py
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
