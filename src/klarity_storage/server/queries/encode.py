@@ -21,13 +21,14 @@ class Encoder:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = pa.schema([field.with_type(plain_type(field.type)) for field in schema])
-        self._views = self.schema != schema
         self._sink = _Sink()
         options = pa.ipc.IpcWriteOptions(compression="zstd")
         self._writer = pa.ipc.new_stream(self._sink, self.schema, options=options)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch.cast(self.schema) if self._views else batch)
+        # a plan may promise other names and nulls inside of lists and structs than its batches have
+        same = batch.schema.equals(self.schema)
+        self._writer.write_batch(batch if same else batch.cast(self.schema))
 
     def finish(self) -> None:
         """Write the end-of-stream marker."""
