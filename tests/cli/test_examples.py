@@ -150,4 +150,4 @@ def test_the_examples_of_those_apart_can_be_read() -> None:
             verb = line.split()
             assert words[: len(verb)] == verb
             with known[line].make_context(line, words[len(verb) :]) as context:
-                assert context.params
+                assert context.params["key" if line == "space move" else "data"]

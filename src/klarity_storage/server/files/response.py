@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, suppress
-from typing import Any, Final
+from contextlib import aclosing
+from typing import Final
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
@@ -16,6 +16,7 @@ from klarity_storage.server.files.budget import Budget, sent_at_once
 from klarity_storage.server.files.content import Content
 from klarity_storage.server.files.reader import Reader
 from klarity_storage.server.http.request_id import request_id
+from klarity_storage.server.http.streaming import body_message, send_while_read
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,19 +46,9 @@ class FileResponse(ASGIResponse):
         """Send what is planned; the read of the engine ends with the connection."""
         if scope["method"] == "HEAD" or not self._plan.length:  # type: ignore[typeddict-item]
             await self._start(send)
-            await send(_body(b"", more=False))
+            await send(body_message(b"", more=False))
             return
-        sending = asyncio.create_task(self._send(scope, send))
-        leaving = asyncio.create_task(_until_left(receive))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (leaving, sending):
-                if not task.done():
-                    task.cancel()
-                    await asyncio.wait({task})
-        if not sending.cancelled():
-            await sending  # raises what came before the first byte
+        await send_while_read(self._send(scope, send), receive)
 
     async def _send(self, scope: Scope, send: Send) -> None:
         piece = self._budget.take(self._plan.length)
@@ -74,7 +65,7 @@ class FileResponse(ASGIResponse):
                     # the answer has begun: that it breaks off is all that can be told
                     _LOG.exception("request %s: %s broke off", request_id(scope), scope["path"])
                     return
-            await send(_body(b"", more=False))
+            await send(body_message(b"", more=False))
         finally:
             self._budget.give(self._plan.length, piece)
 
@@ -90,7 +81,7 @@ class FileResponse(ASGIResponse):
         try:
             for part in _cut(piece, sent_at_once(reader.piece)):
                 async with asyncio.timeout(self._stall):
-                    await send(_body(part, more=True))
+                    await send(body_message(part, more=True))
         finally:
             slow.cancel()
 
@@ -99,16 +90,6 @@ class FileResponse(ASGIResponse):
         await send({"type": "http.response.start", "status": self._plan.status, "headers": headers})
 
 
-async def _until_left(receive: Receive) -> None:
-    with suppress(Exception):  # a server may say it so, too
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-
 def _cut(piece: bytes, size: int) -> Iterator[bytes]:
     for at in range(0, len(piece), size):
         yield piece[at : at + size]
-
-
-def _body(piece: bytes, *, more: bool) -> Any:
-    return {"type": "http.response.body", "body": piece, "more_body": more}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from klarity_storage.errors import InternalError, StorageError
 from klarity_storage.protocol.problem import problem_of
 from klarity_storage.protocol.queries import ARROW_STREAM, VERSION_HEADER
 from klarity_storage.server.http.request_id import request_id
+from klarity_storage.server.http.streaming import body_message, send_while_read
 from klarity_storage.server.queries.run import Answer
 
 _LOG = logging.getLogger(__name__)
@@ -35,17 +36,7 @@ class ArrowResponse(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the rows, and stop the query when the client goes away."""
-        sending = asyncio.create_task(self._send(scope, send))
-        leaving = asyncio.create_task(_until_left(receive))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (leaving, sending):
-                if not task.done():
-                    task.cancel()
-                    await asyncio.wait({task})
-        if not sending.cancelled():
-            await sending  # raises what came before the first row
+        await send_while_read(self._send(scope, send), receive)
 
     async def _send(self, scope: Scope, send: Send) -> None:
         async with self._query as answer:
@@ -54,7 +45,7 @@ class ArrowResponse(ASGIResponse):
             try:
                 while piece is not None:
                     async with asyncio.timeout_at(answer.deadline):  # one who does not read, too
-                        await send(_body(piece, more=True))
+                        await send(body_message(piece, more=True))
                     piece = await answer.piece()
                 tail = b""
             except StorageError as error:
@@ -65,7 +56,7 @@ class ArrowResponse(ASGIResponse):
                 _LOG.exception("A query failed in mid-stream.")
                 failure = InternalError("The server failed on this query.")
                 tail = broken_end(failure, request_id(scope))
-        await send(_body(tail, more=False))
+        await send(body_message(tail, more=False))
 
 
 def broken_end(error: StorageError, number: str) -> bytes:
@@ -74,18 +65,8 @@ def broken_end(error: StorageError, number: str) -> bytes:
     return _CONTINUATION + struct.pack("<i", len(problem) + 1) + problem
 
 
-async def _until_left(receive: Receive) -> None:
-    with suppress(Exception):  # a server may say it so, too
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-
 def _start(answer: Answer) -> Any:
     headers = [(b"content-type", ARROW_STREAM.encode())]
     if answer.version is not None:
         headers.append((VERSION_HEADER.lower().encode(), str(answer.version).encode()))
     return {"type": "http.response.start", "status": 200, "headers": headers}
-
-
-def _body(piece: bytes, *, more: bool) -> Any:
-    return {"type": "http.response.body", "body": piece, "more_body": more}
