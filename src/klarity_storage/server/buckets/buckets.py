@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from klarity_storage.errors import (
     ConfigurationError,
@@ -25,6 +25,22 @@ from klarity_storage.server.settings.sections import MAIN
 NOTED_EVERY: Final = timedelta(minutes=10)
 SLACK: Final = timedelta(minutes=5)
 """How long after their end keys may still be at work: a request that began, clocks that differ."""
+
+_SPACES: Final = schema.spaces.c
+_STATE: Final = (
+    select(_SPACES.bucket, schema.moves.c.phase, _SPACES.read_until, _SPACES.written_until)
+    .join(schema.moves, schema.moves.c.space == _SPACES.key, isouter=True)
+    .where(_SPACES.key == bindparam("space"))
+)
+
+
+class _State(NamedTuple):
+    """Which bucket a space lies in, how far a move of it is, and until when keys to it are out."""
+
+    bucket: str
+    phase: str | None
+    read_until: datetime | None
+    written_until: datetime | None
 
 
 class Buckets:
@@ -56,7 +72,7 @@ class Buckets:
             SpaceNotFoundError: there is no such space.
             UnavailableError: the server was started without its bucket.
         """
-        return self.holding(space, self._state(space)[0])
+        return self.holding(space, self._state(space).bucket)
 
     def named(self, name: str) -> Bucket:
         """A bucket by its name.
@@ -78,10 +94,12 @@ class Buckets:
             ConflictError: the space is being moved; when that began in between, it is not known
                 whether what was written has come along.
         """
-        bucket = self._standing(space)
+        bucket = self._standing(space, self._state(space))
         yield bucket
-        name, phase = self._state(space)
-        if name != bucket.name or phase == Phase.FINAL:  # the last pass may not have seen it
+        state = self._state(space)
+        if (
+            state.bucket != bucket.name or state.phase == Phase.FINAL
+        ):  # the last pass may not have seen it
             raise ConflictError(
                 f"The space {space} was moved to another bucket at the same time.",
                 hint="Look whether it was done, and do it again if not.",
@@ -96,41 +114,35 @@ class Buckets:
         Raises:
             ConflictError: they would write, and the space is being moved.
         """
-        columns = schema.spaces.c
-        column = columns.written_until if write else columns.read_until
+        state = self._state(space)
         until = datetime.now(UTC) + lasting + SLACK
-        with self._database.read() as connection:
-            noted = connection.execute(select(column).where(columns.key == space)).scalar_one()
+        noted = state.written_until if write else state.read_until
         if noted is None or noted < until:
-            mine = (columns.key == space, or_(column.is_(None), column < until))
+            column = _SPACES.written_until if write else _SPACES.read_until
+            mine = (_SPACES.key == space, or_(column.is_(None), column < until))
             later = {column.name: until + NOTED_EVERY}
             with self._database.write() as connection:
                 connection.execute(update(schema.spaces).where(*mine).values(later))
-        return self._standing(space) if write else self.of(space)
+            state = self._state(space)
+        return self._standing(space, state) if write else self.holding(space, state.bucket)
 
-    def _standing(self, space: str) -> Bucket:
-        name, phase = self._state(space)
-        if phase in {Phase.COPYING, Phase.FINAL}:
+    def _standing(self, space: str, state: _State) -> Bucket:
+        if state.phase in {Phase.COPYING, Phase.FINAL}:
             raise ConflictError(
                 f"The space {space} is being moved to another bucket, and takes nothing until "
                 "that is done.",
                 hint=f"Wait for it: ks space show {space}",
             )
-        return self.holding(space, name)
+        return self.holding(space, state.bucket)
 
-    def _state(self, space: str) -> tuple[str, str | None]:
-        """Which bucket a space lies in, and how far a move of it is."""
-        columns, moves = schema.spaces.c, schema.moves.c
-        query = select(columns.bucket, moves.phase).join(
-            schema.moves, moves.space == columns.key, isouter=True
-        )
+    def _state(self, space: str) -> _State:
         with self._database.read() as connection:
-            row = connection.execute(query.where(columns.key == space)).one_or_none()
+            row = connection.execute(_STATE, {"space": space}).one_or_none()
         if row is None:
             raise SpaceNotFoundError(
                 f"There is no space {space!r}.", hint="ks space ls lists what there is."
             )
-        return row.bucket, row.phase
+        return _State(*row)
 
     def check(self) -> dict[str, str | None]:
         """For each bucket None when it answers, or a sentence that says what is wrong."""

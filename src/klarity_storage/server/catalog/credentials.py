@@ -28,7 +28,7 @@ def issue_credentials(context: Context, request: CredentialsRequest) -> S3Creden
     Raises:
         NotFoundError: there is no such space or name, or the caller may not see it.
         ForbiddenError: no grant covers all of the scope.
-    QuotaError: what is about to come does not fit into the space.
+        QuotaError: what is about to come does not fit into the space.
         ConflictError: the folder belongs to a version, or was purged: it is never written again.
     """
     about = f"{request.operation} {request.scope} for {request.duration} s"

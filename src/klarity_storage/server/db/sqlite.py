@@ -15,6 +15,7 @@ from klarity_storage.server.db.failures import told_as_ours
 
 _CONNECTIONS = 40
 """As many as the server has worker threads: a request never waits for a connection."""
+_PATIENCE = "ks_patience"
 
 
 def sqlite_database(file: Path) -> Database:
@@ -77,5 +78,7 @@ def _begin(connection: Connection) -> None:
     """
     waits = connection.get_execution_options().get(WAITS)
     patience = int(PATIENCE * 1000) if waits is None else waits
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+    if connection.info.get(_PATIENCE) != patience:  # it stays what it is, and most ask for the same
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+        connection.info[_PATIENCE] = patience
     connection.exec_driver_sql("BEGIN" if waits is None else "BEGIN IMMEDIATE")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from typing import Final
 
 from litestar.types import HTTPScope, Message, Scope
@@ -11,6 +11,7 @@ from litestar.types import HTTPScope, Message, Scope
 HEADER: Final = "X-Request-Id"
 _SANE: Final = re.compile(r"(?!ks_)[A-Za-z0-9._-]{8,64}")
 _STATE: Final = "ks_request_id"
+_RANDOM: Final = random.Random()  # noqa: S311 - nothing is kept by it: two must differ, that is all
 
 # as ASGI has them: to read and write these takes a third of what Litestar's own views of headers
 # do, and it is done for each request
@@ -30,7 +31,7 @@ def request_id(scope: Scope | HTTPScope) -> str:
     state = scope["state"]
     if _STATE not in state:
         given = header(scope, _RAW)
-        state[_STATE] = given if _SANE.fullmatch(given) else secrets.token_hex(8)
+        state[_STATE] = given if _SANE.fullmatch(given) else f"{_RANDOM.getrandbits(64):016x}"
     found: str = state[_STATE]
     return found
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from klarity_storage.server.logs.gather import GatheredLines
 from klarity_storage.server.logs.lines import JsonLines, TextLines, json_line
 from klarity_storage.server.settings.sections import LogSettings
 
@@ -21,7 +22,7 @@ def start_logging(settings: LogSettings) -> Say:
     Libraries are heard from warnings on, whatever the level: at ``debug`` some of them write the
     headers of requests, and so keys, into the log.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = GatheredLines(sys.stderr)
     handler.setFormatter(JsonLines() if settings.format == "json" else TextLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(OURS).setLevel(settings.level.upper())

@@ -48,6 +48,7 @@ class Metrics:
         self._decisions = self._counter(
             "decisions", "Decisions of who may do what.", "operation", "allowed"
         )
+        self._decided: dict[tuple[str, bool], Counter] = {}
         self._credentials = self._counter(
             "credentials", "Temporary S3 keys that were issued.", "operation"
         )
@@ -82,7 +83,10 @@ class Metrics:
         histogram.observe(seconds)
 
     def decided(self, operation: str, *, allowed: bool) -> None:
-        self._decisions.labels(operation, "yes" if allowed else "no").inc()
+        key = (operation, allowed)
+        if key not in self._decided:
+            self._decided[key] = self._decisions.labels(operation, "yes" if allowed else "no")
+        self._decided[key].inc()
 
     def issued(self, operation: str) -> None:
         """Temporary keys were made for reading, writing, …."""
