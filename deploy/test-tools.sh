@@ -11,11 +11,14 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/n
     missing="$missing postgresql"
 # shellcheck disable=SC2086 - a list of packages
 [ -z "$missing" ] || sh "$here/apt-install.sh" $missing
+# what it recommends is for desktops
+command -v chromium >/dev/null || sh "$here/apt-install.sh" --no-install-recommends chromium
 
-# an OpenID Connect provider, exactly as tests/oidc/package-lock.json says
-oidc=$here/../tests/oidc
-if ! cmp -s "$oidc/package-lock.json" "$oidc/node_modules/.installed"; then
-    echo "installing tests/oidc with npm" >&2
-    (cd "$oidc" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
-    cp "$oidc/package-lock.json" "$oidc/node_modules/.installed"
-fi
+# exactly as package-lock.json says: an OpenID Connect provider; what drives Chromium
+for folder in oidc browser; do
+    folder=$here/../tests/$folder
+    cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed" && continue
+    echo "installing $folder with npm" >&2
+    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+    cp "$folder/package-lock.json" "$folder/node_modules/.installed"
+done

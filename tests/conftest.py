@@ -20,6 +20,7 @@ pytest_plugins = [
     "engine_fixture",
     "postgres_fixture",
     "server_fixture",
+    "browser_fixture",
     "buckets_fixture",
     "oidc_fixture",
 ]

@@ -1,0 +1,3 @@
+export default async ({ page }) => {
+  throw new Error(`${page.url()} is not an object`);
+};
