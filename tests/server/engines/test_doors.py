@@ -9,10 +9,14 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 
+from klarity_storage.protocol.credentials import MIN_DURATION
+from klarity_storage.server.credentials.policy import compile_policy
 from klarity_storage.server.engines.ports import HOST, Ports
 from klarity_storage.server.engines.seaweed import SeaweedEngine
-from klarity_storage.server.engines.weed import grpc_sockets
+from klarity_storage.server.engines.sts import status_of
+from klarity_storage.server.engines.weed import ROLE_ARN, grpc_sockets
 
 pytestmark = pytest.mark.real
 
@@ -152,3 +156,19 @@ def test_no_secret_stands_in_the_process_list_or_is_readable_by_others(
         assert name == "access_key_id" or secret not in log, name
     for path in (engine.folder, *engine.folder.rglob("*.json"), *engine.folder.rglob("*.key")):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize("operation", ["AssumeRole", "GetFederationToken", "GetSessionToken"])
+def test_temporary_keys_make_no_others(engine: SeaweedEngine, operation: str) -> None:
+    """Not even narrower ones: those without a policy of their own would open everything."""
+    policy = compile_policy("klarity", read=["doors/"])
+    given = engine.access.held_by(engine.assume(policy, "somebody", MIN_DURATION))
+    sts = given._client("sts", given.credentials.endpoint)
+    calls = {
+        "AssumeRole": lambda: sts.assume_role(RoleArn=ROLE_ARN, RoleSessionName="somebody"),
+        "GetFederationToken": lambda: sts.get_federation_token(Name="somebody"),
+        "GetSessionToken": sts.get_session_token,
+    }
+    with pytest.raises(ClientError) as caught:
+        calls[operation]()
+    assert 400 <= status_of(caught.value) < 500

@@ -116,6 +116,17 @@ def test_an_s3_that_does_not_answer_is_unavailable(engine: SeaweedEngine) -> Non
     assert nowhere in error.message
 
 
+def test_a_role_that_temporary_keys_can_take_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weed, "_SERVER_ARN", "*")
+    with SeaweedEngine(tmp_path) as engine:
+        error = refusal(settings_of(engine))
+    assert isinstance(error, ConfigurationError)
+    assert "take the role" in error.message
+    assert "trust policy" in str(error.hint)
+
+
 @pytest.fixture
 def without_sts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SeaweedEngine]:
     whole = weed.arguments

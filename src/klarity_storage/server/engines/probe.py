@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
@@ -72,10 +71,11 @@ def _try_race(access: Access, prefix: str) -> None:
 
 
 def _try_session(access: Access, folder: str) -> None:
-    """Temporary keys to one folder must open it, and must not open its sibling."""
+    """Temporary keys to one folder must open it, and neither its sibling nor the role itself."""
     bucket, own, foreign = access.credentials.bucket, f"{folder}/own/", f"{folder}/own2/"
     access.store.put(f"{foreign}object", b"foreign")
-    s3 = _session(access, own).s3
+    session = _session(access, own)
+    s3 = session.s3
     allowed: dict[str, Callable[[], object]] = {
         "write": lambda: s3.put_object(Bucket=bucket, Key=f"{own}object", Body=b"own"),
         "read": lambda: s3.get_object(Bucket=bucket, Key=f"{own}object"),
@@ -100,6 +100,24 @@ def _try_session(access: Access, folder: str) -> None:
                 f"lets temporary credentials {verb} beyond their session policy",
                 "so rights could not be enforced",
             )
+    if not _keeps_the_role(session, foreign):
+        raise ConfigurationError(
+            f"At the engine at {access.credentials.endpoint} temporary credentials take the role "
+            "that they are made from, so their session policy means nothing.",
+            hint="Let the trust policy of engine.role_arn name the server's own identity alone.",
+        )
+
+
+def _keeps_the_role(session: Access, foreign: str) -> bool:
+    """Whether temporary keys are refused others, which would do what these may not."""
+    policy = compile_policy(session.credentials.bucket, read=[foreign])
+    try:
+        session.assume(policy, "klarity-probe", MIN_DURATION)
+    except UnavailableError as error:
+        if not 400 <= status_of(error.__cause__) < 500:
+            raise
+        return True
+    return False
 
 
 def _session(access: Access, prefix: str) -> Access:
@@ -116,7 +134,7 @@ def _session(access: Access, prefix: str) -> Access:
             "engine.sts_endpoint and the role's trust policy.",
         ) from error
     # Where we reach it: the public way may begin outside.
-    return Access(msgspec.structs.replace(keys, endpoint=access.credentials.endpoint), role_arn="")
+    return access.held_by(keys)
 
 
 def _create(store: S3Store, key: str, content: bytes) -> bool:

@@ -128,6 +128,14 @@ class Access:
             public_endpoint=self._public_endpoint,
         )
 
+    def held_by(self, keys: S3Credentials) -> Access:
+        """The same way in, where the server reaches it, with other keys."""
+        return Access(
+            msgspec.structs.replace(keys, endpoint=self.credentials.endpoint),
+            role_arn=self._role_arn,
+            sts_endpoint=self._sts_endpoint,
+        )
+
     def make_bucket(self) -> bool:
         """Make the bucket unless it is there; False when the engine cannot do it now."""
         try:

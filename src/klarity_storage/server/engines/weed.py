@@ -15,6 +15,8 @@ from klarity_storage.server.engines.requests import CONFIGURATION
 
 ROLE: Final = "klarity"
 ROLE_ARN: Final = f"arn:aws:iam::000000000000:role/{ROLE}"
+_SERVER_ARN: Final = f"arn:aws:iam::000000000000:user/{ROLE}"
+"""Who the server's own keys are: the one identity of `_identities`."""
 
 _GRPC_PARTS: Final = ("master", "volume", "filer", "s3", "admin", "worker", "client")
 
@@ -150,9 +152,12 @@ def _identities(keys: EngineKeys) -> dict[str, Any]:
 
 
 def _iam(keys: EngineKeys) -> dict[str, Any]:
-    """STS with one role that may do all: what a session may do, its own policy says."""
+    """STS with one role that may do all: what a session may do, its own policy says.
 
-    def allow(**what: str) -> dict[str, Any]:
+    The server alone takes the role. Whoever has temporary keys could else take it without a policy.
+    """
+
+    def allow(**what: str | dict[str, str]) -> dict[str, Any]:
         return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **what}]}
 
     return {
@@ -166,7 +171,7 @@ def _iam(keys: EngineKeys) -> dict[str, Any]:
             {
                 "roleName": ROLE,
                 "roleArn": ROLE_ARN,
-                "trustPolicy": allow(Principal="*", Action="sts:AssumeRole"),
+                "trustPolicy": allow(Principal={"AWS": _SERVER_ARN}, Action="sts:AssumeRole"),
                 "attachedPolicies": ["everything"],
             }
         ],
