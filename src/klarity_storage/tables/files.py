@@ -31,7 +31,7 @@ _AS_LITERALS = (
 _GROUPS_ON_DISK = 256
 """Partitions above which delta-rs, which is as lazy on a disk, is the faster."""
 
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._=-]+")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._=-]*")
 """What stands in an address as it is: most paths, and looking is quicker than quoting."""
 
 Values = tuple[pa.Scalar, ...]
@@ -144,11 +144,10 @@ def _urls(session: SessionContext, location: TableLocation, files: list[str]) ->
     else:
         start = f"s3://{location.s3.bucket}/"
         base = engine_url(session, location.s3)
-    return [base + _quoted_path(uri.removeprefix(start)) for uri in files]
-
-
-def _quoted_path(path: str) -> str:
-    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/=")
+    paths = [uri.removeprefix(start) for uri in files]
+    if not _PLAIN_PATH.fullmatch("".join(paths)):
+        paths = [quote(path, safe="/=") for path in paths]
+    return [base + path for path in paths]
 
 
 def _groups(

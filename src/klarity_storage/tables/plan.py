@@ -60,9 +60,9 @@ def _with_fields(plan: bytes, first: str, paths: bytes) -> bytes:
 
 
 def _as_fields(urls: list[str]) -> bytes:
-    key = _encode(_PATHS << 3 | _BYTES)
-    texts = (url.encode() for url in urls)
-    return b"".join(key + _encode(len(text)) + text for text in texts)
+    texts = [url.encode() for url in urls]
+    heads = {size: _head(_PATHS, size) for size in set(map(len, texts))}  # most are as long
+    return b"".join([part for text in texts for part in (heads[len(text)], text)])
 
 
 def _paths(plan: bytes) -> list[str]:
@@ -113,7 +113,12 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def _field(number: int, value: bytes) -> bytes:
-    return _encode(number << 3 | _BYTES) + _encode(len(value)) + value
+    return _head(number, len(value)) + value
+
+
+def _head(number: int, size: int) -> bytes:
+    """What stands before so many bytes."""
+    return _encode(number << 3 | _BYTES) + _encode(size)
 
 
 def _encode(value: int) -> bytes:
