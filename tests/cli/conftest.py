@@ -30,6 +30,9 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "net.bin").write_bytes(bytes(range(256)) * 16)
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "index.html").write_text("<p>fine</p>")
+    (tmp_path / "scan").mkdir()
+    (tmp_path / "scan" / "ct.png").write_bytes(b"an image")
+    (tmp_path / "scan" / "mask.png").write_bytes(b"another")
     (tmp_path / "runs.csv").write_text("run,split,score\n1,train,0.5\n2,test,0.25\n3,train,\n")
     return tmp_path
 

@@ -152,3 +152,51 @@ def test_ls_of_many_files_writes_what_it_writes_of_few(
     assert [run(*command).stdout for command in commands] == few
     assert "\u202e" not in "".join(few[:6])
     assert "holds no file" in run("ls", f"ks://{target}/none").stderr
+
+
+def test_files_are_shown_as_the_push_says(
+    run: Run, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = "vision/artefacts/scan"
+    how = ["--display", "ct.png=image", "--display", "mask.png=overlay of ct.png"]
+    run("push", target, "scan", *how)
+    long = run("ls", "--long", f"{target}@latest")
+    assert long.stdout.splitlines()[0].split() == ["SIZE", "SHA256", "TYPE", "SHOWN", "PATH"]
+    assert "overlay of ct.png" in long.stdout
+    documents = run("ls", "--json", f"{target}@latest")
+    ct, mask = document(documents, FileList).items
+    assert (ct.role, mask.role, mask.overlay_of) == ("image", "overlay", "ct.png")
+    folder = run("ls", "--long", "--folder", f"{target}@latest").stdout
+    assert "overlay of ct.png" in folder
+    monkeypatch.setattr("klarity_storage.cli._files.MANY", 1)
+    assert run("ls", "--long", f"{target}@latest").stdout == long.stdout
+    assert run("ls", "--json", f"{target}@latest").stdout == documents.stdout
+
+
+def test_a_file_says_how_files_are_shown(run: Run, work: Path) -> None:
+    target = "vision/artefacts/scan"
+    (work / "a=b.png").write_bytes(b"x")
+    (work / "how.json").write_text('{"ct.png": "image"}')
+    run("push", target, "scan", "--display", "@how.json")
+    assert "image" in run("ls", "--long", f"{target}@latest").stdout
+    assert "role" not in run("ls", "--json", f"{target}@latest").stdout.replace(
+        '"role":"image"', ""
+    )
+    run("push", "vision/artefacts/odd", "a=b.png", "--display", "a=b.png=image")
+    assert "image" in run("ls", "--long", "vision/artefacts/odd@latest").stdout
+    (work / "how.json").write_text("{}")
+    run("push", target, "scan", "--display", "@how.json")
+    assert "role" not in run("ls", "--json", f"{target}@latest").stdout
+
+
+@pytest.mark.parametrize(
+    "how", ["ct.png", "ct.png=picture", "@none.json", "@list.json", "@bad.json"]
+)
+def test_what_cannot_be_shown_so_is_refused(run: Run, work: Path, how: str) -> None:
+    (work / "list.json").write_text("[]")
+    (work / "bad.json").write_text("{")
+    run("push", "vision/artefacts/scan", "scan", "--display", how, code=2)
+    assert (
+        "no file 'x.png'"
+        in run("push", "vision/artefacts/scan", "scan", "--display", "x.png=image", code=2).stderr
+    )

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 MANY: Final = 2_000
 """Files that nobody reads one by one: they are written as they come, and make no table."""
 
-COLUMNS: Final = ("path", "size", "sha256", "media_type")
+COLUMNS: Final = ("path", "size", "sha256", "media_type", "role", "overlay_of")
 _BATCH: Final = 10_000
 
 
-class FileEntry(Response, frozen=True, kw_only=True):
+class FileEntry(Response, frozen=True, kw_only=True, omit_defaults=True):
     path: str
     size: int
     """In bytes."""
     sha256: str
     media_type: str
+    role: str | None = None
+    """What it is to a viewer, where that was said: ``image``, ``overlay`` or ``table``."""
+    overlay_of: str | None = None
+    """The path of the image that an overlay lies on."""
 
 
 class FileList(Response, frozen=True, kw_only=True):
@@ -47,6 +51,8 @@ class FolderEntry(Response, frozen=True, kw_only=True):
     """In bytes."""
     sha256: str | None = None
     media_type: str | None = None
+    role: str | None = None
+    overlay_of: str | None = None
 
 
 class FolderList(Response, frozen=True, kw_only=True):
@@ -64,7 +70,19 @@ Entry = TypeVar("Entry", FileEntry, FolderEntry)
 
 
 def _entry(kind: type[Entry], file: FileInfo) -> Entry:
-    return kind(path=file.path, size=file.size, sha256=file.sha256, media_type=file.media_type)
+    return kind(
+        path=file.path,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        role=file.role,
+        overlay_of=file.overlay_of,
+    )
+
+
+def shown_as(role: str | None, overlay_of: str | None) -> str:
+    """What a file is to a viewer, as a push is told."""
+    return f"{role} of {overlay_of}" if overlay_of else role or ""
 
 
 def write_files(out: Output, table: pa.Table, *, long: bool) -> None:
@@ -90,10 +108,8 @@ def _write_json(out: Output, table: pa.Table) -> None:
 
     begin = '{"items":['
     for batch in _batches(table, *COLUMNS):
-        items = (
-            FileEntry(path=path, size=size, sha256=sha256, media_type=kind)
-            for path, size, sha256, kind in zip(*batch, strict=True)
-        )
+        rows = (dict(zip(COLUMNS, row, strict=True)) for row in zip(*batch, strict=True))
+        items = (msgspec.convert(row, FileEntry) for row in rows)
         out.write(begin + msgspec.json.encode(list(items))[1:-1].decode())
         begin = ","
     out.write("]}\n")
@@ -104,12 +120,25 @@ def _write_long(out: Output, table: pa.Table) -> None:
 
     width = max(len("SIZE"), len(str(pc.max(table["size"]).as_py())))
     kinds = max(len("TYPE"), pc.max(pc.utf8_length(table["media_type"])).as_py())
-    out.write(f"{'SIZE':>{width}}  {'SHA256':64}  {'TYPE':{kinds}}  PATH\n")
-    for paths, *others in _batches(table, *COLUMNS):
-        safe = _lines(paths).split("\n")[:-1]
-        rows = zip(safe, *others, strict=True)
-        lines = (f"{s:>{width}}  {d:64}  {_format.plain(k):{kinds}}  {p}\n" for p, s, d, k in rows)
-        out.write("".join(lines))
+    any_shown = table["role"].null_count < len(table)
+    shown = max(map(len, ["SHOWN", *_shown(table)])) + 2 if any_shown else 0
+    heading = f"{'SHOWN':{shown}}" if any_shown else ""
+    out.write(f"{'SIZE':>{width}}  {'SHA256':64}  {'TYPE':{kinds}}  {heading}PATH\n")
+    for batch in table.to_batches(max_chunksize=_BATCH):
+        safe = _lines(batch["path"].to_pylist()).split("\n")[:-1]
+        columns = (batch[name].to_pylist() for name in COLUMNS[1:4])
+        rows = zip(safe, *columns, _shown(batch), strict=True)
+        out.write(
+            "".join(
+                f"{s:>{width}}  {d:64}  {_format.plain(k):{kinds}}  {how:{shown}}{p}\n"
+                for p, s, d, k, how in rows
+            )
+        )
+
+
+def _shown(table: pa.Table | pa.RecordBatch) -> Iterator[str]:
+    columns = (table[name].to_pylist() for name in COLUMNS[4:])
+    return (_format.plain(shown_as(*row), exact=True) for row in zip(*columns, strict=True))
 
 
 def _batches(table: pa.Table, *columns: str) -> Iterator[list[list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SCALED = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGTP]?)(i?B?)")
+_SHOWING = re.compile(r"(.+)=(image|table|overlay of .+)", re.DOTALL)
 _DURATION = re.compile(r"(\d+)([smhdw]?)")
 
 
@@ -88,6 +90,37 @@ class Past(Moment):
             ago = Duration().convert(value, param, ctx)
             return datetime.now(UTC) - timedelta(seconds=ago)
         return super().convert(value, param, ctx)
+
+
+class Showing(click.ParamType[dict[str, str]]):
+    """``scan.png=image``, ``mask.png=overlay of scan.png``, or ``@FILE``: JSON of such pairs."""
+
+    name = "path=what"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        text = str(value)
+        if text.startswith("@"):
+            return self._read(text[1:], param, ctx)
+        match = _SHOWING.fullmatch(text)
+        if not match:
+            self.fail(
+                f"{text!r} is not PATH=image, PATH=table, 'PATH=overlay of PATH' or @FILE.",
+                param,
+                ctx,
+            )
+        return {match[1]: match[2]}
+
+    def _read(self, file: str, param: Any, ctx: Any) -> dict[str, str]:
+        try:
+            with click.open_file(file, encoding="utf-8") as stream:
+                found = json.load(stream)
+        except (OSError, ValueError) as error:
+            self.fail(f"{file!r} cannot be read: {error}", param, ctx)
+        if not isinstance(found, dict):
+            self.fail(f"{file!r} is no JSON object such as {{'a.png': 'image'}}.", param, ctx)
+        return found
 
 
 class Pair(click.ParamType[tuple[str, str]]):

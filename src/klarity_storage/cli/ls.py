@@ -13,6 +13,7 @@ from klarity_storage.cli._session import Session, pass_session
 from klarity_storage.cli.space import show_spaces
 
 if TYPE_CHECKING:
+    from klarity_storage.cli._files import FileEntry, FolderEntry
     from klarity_storage.layout import Kind, Reference
 
 NAMES = (Column("name", lambda name: f"{name.space}/{name.kind}/{name.name}", whole=True),)
@@ -77,6 +78,12 @@ def command(session: Session, /, *, target: str | None, long: bool, folder: bool
             _versions(session, reference)
 
 
+def _shown(file: FileEntry | FolderEntry) -> str:
+    from klarity_storage.cli._files import shown_as
+
+    return shown_as(file.role, file.overlay_of)
+
+
 def _names(session: Session, space: str, kind: Kind | None) -> None:
     from klarity_storage.errors import InvalidInputError
     from klarity_storage.layout import VERSIONED_KINDS, Kind, check_name
@@ -136,17 +143,20 @@ def _files(session: Session, reference: Reference, *, long: bool, folder: bool) 
         if folder:
             files = FolderList.of(version.folder(reference.path or ""))
         elif len(found := version.files(reference.path)) > MANY:
-            columns = COLUMNS if long or session.out.json else COLUMNS[:1]
-            table = version.manifest(*columns, below=reference.path)
+            wanted = COLUMNS if long or session.out.json else COLUMNS[:1]
+            table = version.manifest(*wanted, below=reference.path)
             write_files(session.out, table, long=long)
             return
         else:
             files = FileList.of(found)
     except FileMissingError:
         files = FileList(items=[])
+    columns: tuple[Column, ...] = FILES_LONG if long else FILES
+    if long and any(file.role for file in files.items):
+        columns = (*FILES_LONG[:-1], Column("shown", _shown, whole=True), *FILES)
     session.out.listing(
         files,
-        FILES_LONG if long else FILES,
+        columns,
         line=lambda file: file.path,
         empty=f"{reference} holds no file.",
     )

@@ -8,7 +8,7 @@ import click
 
 from klarity_storage.cli import _format
 from klarity_storage.cli._command import Command
-from klarity_storage.cli._parameters import Pair
+from klarity_storage.cli._parameters import Pair, Showing
 from klarity_storage.cli._progress import Transfer
 from klarity_storage.cli._session import Session, pass_session
 
@@ -20,6 +20,10 @@ from klarity_storage.cli._session import Session, pass_session
         "ks push vision/datasets/cats ./cats -m 'First pictures'",
         "ks push vision/models/net ./net.bin --tag prod --lineage vision/datasets/cats@latest",
         "ks push vision/artefacts/report ./report --metadata run=12 --metadata by=nightly",
+        (
+            "ks push vision/artefacts/scan ./scan "
+            "--display ct.png=image --display 'mask.png=overlay of ct.png'"
+        ),
     ],
 )
 @click.argument("reference")
@@ -28,6 +32,14 @@ from klarity_storage.cli._session import Session, pass_session
 @click.option("--tag", "-t", "tags", multiple=True, help="Name the new version; repeatable.")
 @click.option("--metadata", type=Pair(), multiple=True, help="Free text; repeatable.")
 @click.option("--lineage", multiple=True, metavar="REF", help="What it was made from; repeatable.")
+@click.option(
+    "--display",
+    type=Showing(),
+    multiple=True,
+    metavar="PATH=WHAT",
+    help="What a file is to a viewer: image, table or 'overlay of PATH'; @FILE for a JSON object of"
+    " such; repeatable.",
+)
 @click.option("--reread", is_flag=True, help="Read also files whose size and times did not change.")
 @pass_session
 def command(
@@ -40,6 +52,7 @@ def command(
     tags: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
     lineage: tuple[str, ...],
+    display: tuple[dict[str, str], ...],
     reread: bool,
 ) -> None:
     """Make a new version out of a file or a directory.
@@ -60,6 +73,9 @@ def command(
             message=message,
             lineage=lineage,
             metadata=dict(metadata),
+            display={path: what for each in display for path, what in each.items()}
+            if display
+            else None,
             progress=transfer,
             trust_stat=not reread,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from klarity_storage.errors import SourceChangedError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.protocol.versions import NameInfo, TagInfo
+from klarity_storage.versions.display import parse_display
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.push import Description, push_tree
 from klarity_storage.versions.stat_index import StatIndex
@@ -55,6 +56,7 @@ class Storage(Upkeep, TableCache):
         parents: Sequence[str] | None = None,
         lineage: Sequence[str] = (),
         metadata: dict[str, Any] | None = None,
+        display: Mapping[str, str] | None = None,
         progress: OnProgress | None = None,
         trust_stat: bool = True,
     ) -> Version:
@@ -67,15 +69,20 @@ class Storage(Upkeep, TableCache):
             parents: version hashes of the same name; the latest version without it.
             lineage: references of what it was made from; tags are replaced by what they stand for.
             metadata: anything that JSON can hold, up to 64 KiB.
+            display: what files are to a viewer, by path: ``{"scan.png": "image", "mask.png":
+                "overlay of scan.png", "rows.parquet": "table"}``. Without it nothing is said of new
+                content, and content that is there already stays shown as it is.
             progress: called while the push runs.
             trust_stat: whether a file is taken to be what it was at the last push when its size,
                 inode and times are; otherwise every file is read.
 
         Returns:
-            The version; the one that stands already when its content is the latest.
+            The version; the one that stands already when its content is the latest, and shown so.
 
         Raises:
             InvalidPathError: a file name or link cannot be stored.
+            InvalidInputError: ``display`` cannot be read, names a file that is not there, or lays
+                something over what is no image.
             SourceChangedError: a file changed meanwhile; nothing is committed.
             ForbiddenError: the caller may not write here.
         """
@@ -85,6 +92,7 @@ class Storage(Upkeep, TableCache):
             parents=self._pinned_parents(name, parents),
             lineage=[self._pinned(reference) for reference in lineage],
             metadata=metadata or {},
+            display=None if display is None else parse_display(display),
         )
         path = Path(source)
         index = StatIndex(cache_folder(), path)

@@ -16,7 +16,7 @@ from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.versions import VersionInfo
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.files import Files
-from klarity_storage.versions.manifest import SCHEMA, FileInfo, Manifest
+from klarity_storage.versions.manifest import FileInfo, Manifest
 from klarity_storage.versions.manifest_parts import StoredManifest
 from klarity_storage.versions.progress import OnProgress
 from klarity_storage.versions.pull import pull_tree
@@ -94,6 +94,8 @@ class Version:
     def manifest(self, *columns: str, below: str | None = None) -> pa.Table:
         """Its files as an Arrow table: path, size, sha256, media_type, extents.
 
+        Where the version says how files are shown, role and overlay_of too.
+
         Args:
             columns: only these; what is not asked for is not read.
             below: only files at or below a path.
@@ -101,10 +103,9 @@ class Version:
         Raises:
             FileMissingError: there is nothing at that path.
         """
-        names = columns or SCHEMA.names
         if not (below or "").rstrip("/"):
-            return self._manifest.columns(*names)
-        return files_at(self._manifest, below).table.select(names)
+            return self._manifest.columns(*columns)
+        return files_at(self._manifest, below).columns(*columns)
 
     def download(
         self,

@@ -15,6 +15,10 @@ class FolderEntry(Response, frozen=True):
     sha256: str | None = None
     """Of a version's file."""
     media_type: str | None = None
+    role: str | None = None
+    """What it is to a viewer, where who pushed said so: ``image``, ``overlay`` or ``table``."""
+    overlay_of: str | None = None
+    """The path, from the top of the version, of the image that an overlay lies on."""
 
 
 class FolderPage(Response, frozen=True):

@@ -40,6 +40,8 @@ class CommitRequest(Request, frozen=True):
     lineage: list[str] = []
     """References of what it was made from."""
     metadata: dict[str, Any] = {}
+    redisplay: bool = False
+    """Commit the manifest although this content is the latest: it shows the files another way."""
 
 
 class VersionInfo(Response, frozen=True):
@@ -94,7 +96,7 @@ class UploadPlace(Response, frozen=True):
     manifest: str | None = None
     """Of the version, where everything is in storage: commit it, and upload nothing."""
     folder: str | None = None
-    """Where to upload, if not: the version's hash, or another that was never written to."""
+    """Where to upload what is not there: the version's hash, or one that was never written to."""
 
 
 class Lineage(Response, frozen=True):

@@ -13,12 +13,20 @@ from itertools import accumulate
 import pyarrow as pa
 
 
-def text_array(texts: Iterable[str]) -> pa.StringArray:
-    """An array of strings, up to 2 GiB of them."""
-    data = [text.encode() for text in texts]
-    borders = array("i", accumulate(map(len, data), initial=0))
-    buffers = [None, pa.py_buffer(borders), pa.py_buffer(b"".join(data))]
+def text_array(texts: Iterable[str | None]) -> pa.StringArray:
+    """An array of strings and nulls, up to 2 GiB of them."""
+    data = [None if text is None else text.encode() for text in texts]
+    there = None
+    if None in data:
+        there = bit_array(text is not None for text in data).buffers()[1]
+    borders = array("i", accumulate((len(text or b"") for text in data), initial=0))
+    buffers = [there, pa.py_buffer(borders), pa.py_buffer(b"".join(text or b"" for text in data))]
     return pa.Array.from_buffers(pa.string(), len(data), buffers)
+
+
+def null_array(length: int) -> pa.StringArray:
+    """An array of strings that are not there."""
+    return text_array([None] * length)
 
 
 def shared_texts(texts: pa.StringArray) -> list[str]:

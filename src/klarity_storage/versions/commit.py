@@ -44,7 +44,7 @@ def commit_version(
 ) -> VersionInfo:
     """Append a commit, or return the one that stands already.
 
-    Content that is already the latest is not committed again.
+    Content that is already the latest is not committed again, unless it is to be shown another way.
 
     Args:
         store: the bucket, with keys that read all of the name and write its log.
@@ -56,8 +56,8 @@ def commit_version(
         admit: asked once whether there is room for what the commit adds.
 
     Raises:
-        InvalidManifestError: the manifest is missing, its hash is not the version's, or an extent
-            does not lie inside an object of this name.
+        InvalidManifestError: the manifest is missing, its hash is not the version's, an extent does
+            not lie inside an object of this name, or an overlay lies on no image of the version.
         InvalidInputError: parents, lineage or metadata cannot be kept.
         PurgedError: what it points at was purged as garbage: upload it again.
         ConflictError: too many others committed at the same time.
@@ -68,7 +68,7 @@ def commit_version(
 
     def action_for(history: History) -> Commit | None:
         latest = history.latest()
-        if latest and latest.version == request.version:
+        if latest and latest.version == request.version and not _shown_anew(latest, request):
             return None
         if not checked:  # the manifest does not change while others commit
             commit, size = _checked(store, history, request, by=by, stable_etags=stable_etags)
@@ -79,6 +79,10 @@ def commit_version(
         return checked[0]
 
     return append_action(store, history, action_for).resolve(request.version)
+
+
+def _shown_anew(latest: VersionInfo, request: CommitRequest) -> bool:
+    return request.redisplay and latest.manifest != request.manifest
 
 
 def _checked(

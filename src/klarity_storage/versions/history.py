@@ -118,7 +118,7 @@ class History:
         return any(commit.version == version for commit in self.commits.values())
 
     def place(self, version: str) -> UploadPlace:
-        """Where a push of this content uploads, or the manifest when everything is there.
+        """The manifest of this content when everything is there, and where a push of it uploads.
 
         What was deleted lies in storage until it is purged. A folder that a purge touched is never
         written to again, so a push after that goes to a folder of its own.
@@ -126,13 +126,12 @@ class History:
         standing = [entry for entry in self.commits.values() if entry.version == version]
         if version in self.deleted:
             standing.append(self.deleted[version].commit)
-        if standing and self.purged.isdisjoint(_keys(standing[-1:])):
-            return UploadPlace(manifest=standing[-1].manifest)
+        whole = standing and self.purged.isdisjoint(_keys(standing[-1:]))
         folder, generation = version, 0
         while folder in self.closed:
             generation += 1
             folder = hashlib.sha256(f"{version} {generation}\n".encode()).hexdigest()
-        return UploadPlace(folder=folder)
+        return UploadPlace(manifest=standing[-1].manifest if whole else None, folder=folder)
 
     def resolve(self, selector: str | None = None) -> VersionInfo:
         """The newest commit of what a tag, a hash or its beginning, ``latest`` or None stands for.

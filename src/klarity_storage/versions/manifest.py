@@ -1,7 +1,8 @@
 """The manifest of a version: which bytes of which objects make up each file.
 
 One Parquet file with the columns ``path, size, sha256, media_type, extents``, sorted by path, in
-row groups that a reader can skip by the path's statistics.
+row groups that a reader can skip by the path's statistics. Two more, ``role, overlay_of``, are
+there where the version says how its files are shown (see `display`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ from klarity_storage.errors import (
     NotFoundError,
 )
 from klarity_storage.layout import Name
-from klarity_storage.versions.arrays import list_array, number_array, shared_texts, text_array
+from klarity_storage.versions.arrays import (
+    list_array,
+    null_array,
+    number_array,
+    shared_texts,
+    text_array,
+)
 from klarity_storage.versions.engine_errors import first_line, told_as_ours
 from klarity_storage.versions.hashing import digest_bytes
 from klarity_storage.versions.manifest_index import encode_table
@@ -45,6 +52,11 @@ SCHEMA: Final = pa.schema(
         pa.field("extents", pa.list_(pa.struct(_EXTENT)), nullable=False),
     ]
 )
+
+SHOWN: Final = pa.schema([pa.field("role", pa.string()), pa.field("overlay_of", pa.string())])
+"""The columns of a version that says how its files are shown."""
+
+_FIELDS: Final = {field.name: field for field in (*SCHEMA, *SHOWN)}
 
 MAX_MANIFEST_BYTES: Final = 1 << 30
 """1 GiB: some ten million files. More is refused before it is read."""
@@ -74,6 +86,10 @@ class FileInfo(msgspec.Struct, frozen=True, gc=False):
     sha256: str
     media_type: str
     extents: tuple[Extent, ...]
+    role: str | None = None
+    """What it is to a viewer: ``image``, ``overlay`` or ``table``; None where nobody said so."""
+    overlay_of: str | None = None
+    """The path of the image that an overlay lies on."""
 
 
 class Manifest:
@@ -102,7 +118,12 @@ class Manifest:
             text_array(row.media_type for row in rows),
             list_array(extents, (len(row.extents) for row in rows), SCHEMA.field("extents").type),
         ]
-        return cls(pa.Table.from_arrays(columns, schema=SCHEMA))
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
+        if any(row.role for row in rows):
+            shown = ([row.role for row in rows], [row.overlay_of for row in rows])
+            for field, texts in zip(SHOWN, shown, strict=True):
+                table = table.append_column(field, text_array(texts))
+        return cls(table)
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -125,7 +146,8 @@ class Manifest:
         return self._table[name]
 
     def columns(self, *names: str) -> pa.Table:
-        return self._table.select(list(names))
+        """Some columns; all that there are without names."""
+        return select_columns(self._table, names) if names else self._table
 
     def paths(self) -> Iterator[str]:
         """The paths alone, in order."""
@@ -218,22 +240,26 @@ def decoded(
     opened: Callable[[], pq.ParquetFile],
     what: str,
     *,
-    columns: Sequence[str] = tuple(SCHEMA.names),
+    columns: Sequence[str] = (),
     groups: Sequence[int] | None = None,
     look: Callable[[pa.Table], None] | None = None,
 ) -> pa.Table:
     """Some columns of some row groups; their types are checked, and not what they say.
 
-    ``look`` sees them as they were read, before they take the types of the schema.
+    Without columns these are all that a manifest has. ``look`` sees them as they were read, before
+    they take the types of the schema.
     """
-    schema = pa.schema([SCHEMA.field(name) for name in columns])
     try:
         # not by `pq.read_table`, which loads pandas where that is installed; and
         # without Arrow's own threads: a program that ends soon after them may abort (pyarrow 26)
         file = opened()
         every = range(file.num_row_groups)
+        there = {*SCHEMA.names, *file.schema_arrow.names}
+        known = [name for name in _FIELDS if name in there]
+        wanted = [name for name in columns or known if name in known]
+        schema = pa.schema([_FIELDS[name] for name in wanted])
         table = file.read_row_groups(
-            list(every if groups is None else groups), list(columns), use_threads=False
+            list(every if groups is None else groups), wanted, use_threads=False
         )
         if look is not None:
             look(table)
@@ -243,7 +269,15 @@ def decoded(
         table.validate(full=True)
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise InvalidManifestError(f"{what} is not a manifest: {first_line(error)}.") from error
-    return table
+    return select_columns(table, columns) if columns else table
+
+
+def select_columns(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Some columns of a manifest; where nobody said how files are shown, that is null."""
+    for name in names:
+        if name in SHOWN.names and name not in table.schema.names:
+            table = table.append_column(_FIELDS[name], null_array(table.num_rows))
+    return table.select(list(names))
 
 
 def load_manifest(store: ObjectStore, name: Name, version: str, manifest: str) -> Manifest:
@@ -303,4 +337,5 @@ def _files(batch: pa.RecordBatch) -> Iterator[FileInfo]:
         tuple(parts[begin - borders[0] : end - borders[0]]) for begin, end in pairwise(borders)
     ]
     plain = (batch[name].to_pylist() for name in ("path", "size", "sha256"))
-    return map(FileInfo, *plain, shared_texts(batch["media_type"]), extents)
+    shown = (batch[name].to_pylist() for name in SHOWN.names if name in batch.schema.names)
+    return map(FileInfo, *plain, shared_texts(batch["media_type"]), extents, *shown)

@@ -21,6 +21,7 @@ from klarity_storage.layout import (
     check_path,
 )
 from klarity_storage.versions.arrays import number_array, shared_texts
+from klarity_storage.versions.manifest import SCHEMA
 
 _HASH: Final = "[0-9a-f]{64}"
 _BAD_ANYWHERE: Final = r"[\x00-\x1f\x7f-\x{9f}\\]|//|/$|/\.{1,2}(?:/|$)"
@@ -42,7 +43,7 @@ def check_rows(table: pa.Table) -> None:
     """
     check_paths(table["path"])
     table = table.combine_chunks()  # large ones keep several chunks
-    if any(column.null_count for column in table.itercolumns()):
+    if any(table[name].null_count for name in SCHEMA.names):
         raise InvalidManifestError("it holds nulls.")
     hashes = table["sha256"]
     _check_each(hashes, pc.invert(pc.match_substring_regex(hashes, f"^{_HASH}$")), check_hash)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from klarity_storage.errors import InvalidManifestError
 from klarity_storage.versions.engine_errors import first_line
-from klarity_storage.versions.manifest import checked, decoded
+from klarity_storage.versions.manifest import SHOWN, checked, decoded
 from klarity_storage.versions.manifest_index import group_starts
 
 
@@ -51,13 +51,18 @@ class ManifestFile:
             check_rows_claimed(self.metadata)
         except InvalidManifestError as error:
             raise InvalidManifestError(f"{self._what} does not hold: {error}") from error
-        self._look, self._dictionaries = check_texts, TEXTS
+        there = [column.path for column in self.metadata.schema]
+        shown = [name for name in SHOWN.names if name in there]
+        self._look, self._dictionaries = check_texts, (*TEXTS, *shown)
 
     def __len__(self) -> int:
         return self.starts[-1]
 
     def columns(self, *names: str, group: int | None = None) -> pa.Table:
-        """Some columns of all rows or of a group, which are not checked but for their types."""
+        """Some columns of all rows or of a group, which are not checked but for their types.
+
+        All that there are without names.
+        """
         groups = None if group is None else [group]
         return decoded(self._opened, self._what, columns=names, groups=groups, look=self._look)
 

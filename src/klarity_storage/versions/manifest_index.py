@@ -45,7 +45,7 @@ def encode_table(table: pa.Table) -> bytes:
         sink,
         table.schema,
         compression="zstd",
-        use_dictionary=["media_type"],
+        use_dictionary=["media_type", "role"],
         write_statistics=["path"],  # of other columns they skip nothing, and fill the footer
         write_page_index=True,
     ) as writer:

@@ -77,7 +77,7 @@ class StoredManifest:
             if parts and len(parts.fetched.union(wanted)) > len(self._firsts) // SHARE:
                 self._whole()
             tables = [self._table(number) for number in wanted]
-        return Manifest(pa.concat_tables([_NONE, *tables])).between(low, high)
+        return Manifest(_joined(tables)).between(low, high)
 
     def first_between(self, low: str, high: str) -> Manifest:
         """The files from one path on and before another, as far as one row group holds them."""
@@ -91,18 +91,18 @@ class StoredManifest:
     def filter(self, mask: pa.ChunkedArray) -> Manifest:
         """The files where a mask holds."""
         file = self._whole()
-        tables = [_NONE]
+        tables = []
         for number, start in enumerate(file.starts[:-1]):
             here = mask.slice(start, file.starts[number + 1] - start)
             if any(chunk.true_count for chunk in here.iterchunks()):
                 tables.append(self._table(number).filter(here))
-        return Manifest(pa.concat_tables(tables))
+        return Manifest(_joined(tables))
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.columns(name)[name]
 
     def columns(self, *names: str) -> pa.Table:
-        """Some columns of all files; nothing of the others is decoded."""
+        """Some columns of all files, or all; nothing of the others is decoded."""
         return self._whole().columns(*names)
 
     def files(self) -> Files:
@@ -141,6 +141,10 @@ class StoredManifest:
             if len(self._tables) > KEPT:
                 self._tables.popitem(last=False)
             return self._tables[number]
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables) if tables else _NONE
 
 
 class _Parts:

@@ -20,9 +20,10 @@ from klarity_storage.versions.chunks import Changed, plan_changed, upload_change
 from klarity_storage.versions.content_index import LISTED_FROM, write_added
 from klarity_storage.versions.cutting import Cuts
 from klarity_storage.versions.digests import Hashed, hash_all
+from klarity_storage.versions.display import Display, check_display, display_of, with_display
 from klarity_storage.versions.engine_errors import told_as_ours
 from klarity_storage.versions.hashing import version_hash
-from klarity_storage.versions.manifest import Manifest
+from klarity_storage.versions.manifest import Manifest, load_manifest
 from klarity_storage.versions.packs import plan_packs
 from klarity_storage.versions.parts import LARGEST, PART
 from klarity_storage.versions.progress import OnProgress
@@ -73,6 +74,8 @@ class Description:
     """Version hashes; the latest version with None."""
     lineage: Sequence[str] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    display: Display | None = None
+    """How its files are shown; with None as the same content was shown before, if it was."""
 
 
 def push_tree(
@@ -87,9 +90,9 @@ def push_tree(
 ) -> VersionInfo:
     """Push a file or folder, and return the version that it is.
 
-    Content that is already the latest is not committed again. Content of an older version, or of
-    one that was deleted and not purged, is committed again without an upload. A file that any
-    version has is not uploaded.
+    Content that is already the latest is not committed again, unless it is shown another way now.
+    Content of an older version, or of one that was deleted and not purged, is committed again
+    without an upload. A file that any version has is not uploaded.
 
     Args:
         target: where it goes.
@@ -102,6 +105,7 @@ def push_tree(
 
     Raises:
         InvalidPathError: a file name or link cannot be stored.
+        InvalidInputError: what is to be shown is not there, or an overlay lies on no image.
         SourceChangedError: a file changed meanwhile; nothing is committed.
         ForbiddenError: the caller may not write here, or a file cannot be read.
         QuotaError: what is new does not fit into the space; nothing was uploaded.
@@ -109,11 +113,14 @@ def push_tree(
     cuts = Cuts()
     files = hash_all(scan_tree(source), progress, stat_index, cuts)
     version = version_hash(file for _, file in files)
+    display = description.display
+    if display:
+        check_display(display, [file.path for _, file in files])
     for _ in range(_ATTEMPTS):
         known = target.versions(name)
-        if known and known[0].version == version:
+        if known and known[0].version == version and display is None:
             return known[0]
-        push = _Push(target, name, version, files, cuts, known, progress, content_index)
+        push = _Push(target, name, version, files, cuts, known, display, progress, content_index)
         manifest = _place(push)
         if manifest is None:
             continue
@@ -136,6 +143,7 @@ class _Push:
     files: list[Hashed]
     cuts: Cuts
     known: list[VersionInfo]
+    display: Display | None
     progress: OnProgress | None
     content_index: Path | None
 
@@ -144,14 +152,18 @@ def _request(
     version: str, manifest: str, description: Description, known: list[VersionInfo]
 ) -> CommitRequest:
     parents = description.parents
+    if parents is None:
+        again = known and known[0].version == version  # it is shown another way
+        parents = known[0].parents if again else [info.version for info in known[:1]]
     return CommitRequest(
         version=version,
         manifest=manifest,
         write_id=uuid4().hex,
         message=description.message,
-        parents=list(parents if parents is not None else [info.version for info in known[:1]]),
+        parents=list(parents),
         lineage=list(description.lineage),
         metadata=description.metadata,
+        redisplay=description.display is not None,
     )
 
 
@@ -159,17 +171,34 @@ def _place(push: _Push) -> str | None:
     """The manifest to commit, after uploading what is not there; None to look again."""
     target, name, version = push.target, push.name, push.version
     place = target.place(name, version)
-    if place.manifest is not None:
-        return place.manifest
     folder = place.folder or version
     try:
-        manifest = _upload(push, folder)
+        if place.manifest is not None:
+            manifest = _shown_anew(push, folder, place.manifest)
+            if manifest is None:
+                return place.manifest
+        else:
+            manifest = _upload(push, folder)
     except StorageError:
         # the same content may have been committed, or what this one points at deleted, meanwhile
         if target.versions(name) == push.known and target.place(name, version) == place:
             raise
         return None
     return manifest if folder == version else f"{folder}/{manifest}"
+
+
+def _shown_anew(push: _Push, folder: str, standing: str) -> str | None:
+    """Upload the manifest that stands with another display; None where it has this one."""
+    if push.display is None:
+        return None
+    target, name, version = push.target, push.name, push.version
+    manifest = load_manifest(target.reading_store(name), name, version, standing)
+    if display_of(manifest) == push.display:
+        return None
+    file_name, data = with_display(manifest, push.display).encode()
+    store = target.writing_store(name, folder, Adding(bytes=len(data), objects=1))
+    _put_manifest(store, name, folder, file_name, data)
+    return file_name
 
 
 def _adding(whole: list[Hashed], changed: Changed | None) -> Adding:
@@ -207,9 +236,15 @@ def _upload(push: _Push, folder: str) -> str:
     ):  # a phase of nothing behind one of something would be told last
         placed |= upload_files(store, name, folder, whole, push.cuts, push.progress)
     manifest = Manifest.of(replace(file, extents=placed[content_of(file)]) for _, file in files)
+    if push.display:
+        manifest = with_display(manifest, push.display)
     file_name, data = manifest.encode()
     if base and latest and len(manifest) >= LISTED_FROM:
         write_added(store, name, folder, file_name, added_to(base, latest, manifest))
+    _put_manifest(store, name, folder, file_name, data)
+    return file_name
+
+
+def _put_manifest(store: ObjectStore, name: Name, folder: str, file_name: str, data: bytes) -> None:
     with told_as_ours(f"the manifest of {name}"):
         store.put(name.manifest_key(folder, file_name), data)
-    return file_name

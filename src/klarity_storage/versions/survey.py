@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +14,7 @@ import pyarrow.compute as pc
 from klarity_storage.errors import InvalidManifestError
 from klarity_storage.protocol.log import Footer
 from klarity_storage.versions.arrays import text_array
+from klarity_storage.versions.display import DisplayCheck
 from klarity_storage.versions.manifest_bounds import gather_paths
 from klarity_storage.versions.manifest_check import check_paths, object_ends
 from klarity_storage.versions.manifest_file import ManifestFile
@@ -39,17 +42,16 @@ def survey_manifest(data: bytes, what: str) -> Survey:
         InvalidManifestError: it does not hold what it claims; see `manifest.decode_manifest`.
     """
     file = ManifestFile(data, what, bounded=True)
-    try:
+    with _told_of(what):
         paths = gather_paths(
             file.columns("path", group=number)["path"] for number in range(len(file.starts) - 1)
         )
         check_paths(paths)
         footer = _check_index(data, file, paths)
-    except ValueError as error:
-        raise InvalidManifestError(f"{what} does not hold: {error}") from error
     digest = hashlib.sha256()
     size = 0
     ends: dict[str, int] = {}
+    shown = DisplayCheck()
     for number, (start, end) in enumerate(pairwise(file.starts)):
         if start == end:
             continue
@@ -59,7 +61,19 @@ def survey_manifest(data: bytes, what: str) -> Survey:
         size += pc.sum(table["size"]).as_py()
         for key, last in object_ends(table).items():
             ends[key] = max(last, ends.get(key, 0))
+        with _told_of(what):
+            shown.add(table)
+    with _told_of(what):
+        shown.finish()
     return Survey(digest.hexdigest(), len(file), size, ends, footer)
+
+
+@contextmanager
+def _told_of(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidManifestError(f"{what} does not hold: {error}") from error
 
 
 _SPACE, _LINE_END, _NOTHING = text_array([" ", "\n", ""])

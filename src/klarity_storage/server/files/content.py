@@ -58,7 +58,6 @@ class Listed:
     """What stands in a folder."""
 
     page: FolderPage
-    lasting: bool
 
 
 Found = Content | Moved | Listed

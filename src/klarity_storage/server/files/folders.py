@@ -18,8 +18,11 @@ from klarity_storage.versions.manifest_parts import StoredManifest
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
 
-MOST: Final = 1000
-"""Entries of a page."""
+USUAL: Final = 1000
+"""Entries of a page, unless another number is asked for."""
+
+MOST: Final = 10_000
+"""Entries of a page: as many as a row group of a manifest has."""
 
 _END: Final = chr(0x10FFFF)
 
@@ -30,11 +33,13 @@ class Page:
 
     after: str = ""
     """The entry that they come behind."""
-    limit: int = MOST
+    limit: int = USUAL
+    recursive: bool = False
+    """Whether files in folders are listed too, in place of the folders."""
 
 
 def tree_page(manifest: StoredManifest, version: str, path: str, page: Page) -> FolderPage:
-    """What stands directly in a folder of a version.
+    """What stands directly in a folder of a version, or all files below it.
 
     Of a large manifest only the row groups are read that the page lies in: what lies in a folder
     that is listed already is stepped over.
@@ -51,7 +56,7 @@ def tree_page(manifest: StoredManifest, version: str, path: str, page: Page) -> 
             if len(entries) == page.limit:
                 following = entries[-1].name
                 return FolderPage(path=path, entries=entries, version=version, next=following)
-            entries.append(_entry(prefix, file))
+            entries.append(_entry(prefix, file, page))
             low = _behind(prefix, entries[-1].name)
             if entries[-1].size is None:
                 break
@@ -101,11 +106,18 @@ def _chunks(store: ObjectStore, folder: str, page: Page) -> ListStream[Sequence[
         ) from error
 
 
-def _entry(prefix: str, file: FileInfo) -> FolderEntry:
-    name, slash, _ = file.path[len(prefix) :].partition("/")
-    if slash:
+def _entry(prefix: str, file: FileInfo, page: Page) -> FolderEntry:
+    name, slash, rest = file.path[len(prefix) :].partition("/")
+    if slash and not page.recursive:
         return FolderEntry(name=name + slash)
-    return FolderEntry(name=name, size=file.size, sha256=file.sha256, media_type=content_type(name))
+    return FolderEntry(
+        name=name + slash + rest,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=content_type(file.path),
+        role=file.role,
+        overlay_of=file.overlay_of,
+    )
 
 
 def _behind(prefix: str, entry: str) -> str:

@@ -38,7 +38,7 @@ def find_object(context: Context, address: ObjectAddress, page: Page) -> Found:
     if address.folder:
         told = f"the files of {address.table}"
         store = context.services.buckets.of(address.table.space).store
-        return Listed(object_page(store, address.prefix, address.path, page, told), lasting=False)
+        return Listed(object_page(store, address.prefix, address.path, page, told))
     return _content(context, address)
 
 

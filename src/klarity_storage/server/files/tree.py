@@ -54,7 +54,7 @@ def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
         return Moved(address.pinned(info.version))
     manifest = services.files.manifests.of(store, name, info)
     if address.folder:
-        return Listed(tree_page(manifest, info.version, address.path, page), lasting=True)
+        return Listed(tree_page(manifest, info.version, address.path, page))
     try:
         file = manifest.find(address.path)
         return _content(services, store, history.commits[info.seq], name, file)
@@ -67,8 +67,8 @@ def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
 
 
 def _history(services: Services, store: ObjectStore, address: TreeAddress) -> History:
-    """What the log says now, or said just now of a version that never changes."""
-    if len(address.selector) == _HASH:
+    """What the log says now, or said just now of the bytes of a version, which never change."""
+    if len(address.selector) == _HASH and not address.folder:
         recent = services.histories.read(store, address.name, within=RECENT)
         if any(commit.version == address.selector for commit in recent.commits.values()):
             return recent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -27,9 +28,10 @@ from klarity_storage.server.context import Context
 from klarity_storage.server.files.address import ObjectAddress, parse_address
 from klarity_storage.server.files.answer import plan_answer
 from klarity_storage.server.files.caller import know_the_reader
+from klarity_storage.server.files.conditions import Answer, decide_answer
 from klarity_storage.server.files.content import Found, Listed, Moved
-from klarity_storage.server.files.describe import ASK_AGAIN, FOREVER, GUARDED
-from klarity_storage.server.files.folders import MOST, Page
+from klarity_storage.server.files.describe import ASK_AGAIN, GUARDED
+from klarity_storage.server.files.folders import MOST, USUAL, Page
 from klarity_storage.server.files.objects import find_object
 from klarity_storage.server.files.response import FileResponse
 from klarity_storage.server.files.tree import find_in_tree
@@ -42,6 +44,7 @@ _TABLE: Final = "/{space:str}/tables/{table:str}"
 _ROWS: Final = "/{space:str}/raw_binary/{table:str}"
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="Entries of a listing's page.")]
+Recursive = Annotated[bool, QueryParameter(description="List the files in folders too.")]
 After = Annotated[str, QueryParameter(description="The entry that a listing's page comes behind.")]
 Download = Annotated[bool, QueryParameter(description="Let browsers save the file.")]
 
@@ -70,7 +73,8 @@ async def read_file(
     context: Caller,
     request: Request[Context, Any, Any],
     after: After = "",
-    limit: Limit = MOST,
+    limit: Limit = USUAL,
+    recursive: Recursive = False,
     download: Download = False,
 ) -> ASGIResponse:
     """Read a file of a version, or list a folder of it.
@@ -78,21 +82,25 @@ async def read_file(
     A tag, `latest` or the beginning of a hash redirects to the whole hash. An address that ends in
     a slash is a folder's.
     """
-    return await _serve(context, request, Page(after, limit), download)
+    return await _serve(context, request, Page(after, limit, recursive), download)
 
 
 async def list_version_files(
-    context: Caller, request: Request[Context, Any, Any], after: After = "", limit: Limit = MOST
+    context: Caller,
+    request: Request[Context, Any, Any],
+    after: After = "",
+    limit: Limit = USUAL,
+    recursive: Recursive = False,
 ) -> ASGIResponse:
-    """List the top of a version."""
-    return await _serve(context, request, Page(after, limit))
+    """List the top of a version, or all its files."""
+    return await _serve(context, request, Page(after, limit, recursive))
 
 
 async def read_table_file(
     context: Caller,
     request: Request[Context, Any, Any],
     after: After = "",
-    limit: Limit = MOST,
+    limit: Limit = USUAL,
     download: Download = False,
 ) -> ASGIResponse:
     """Read a file of a table: Parquet, or its log."""
@@ -100,7 +108,7 @@ async def read_table_file(
 
 
 async def list_table_files(
-    context: Caller, request: Request[Context, Any, Any], after: After = "", limit: Limit = MOST
+    context: Caller, request: Request[Context, Any, Any], after: After = "", limit: Limit = USUAL
 ) -> ASGIResponse:
     """List the objects of a table."""
     return await _serve(context, request, Page(after, limit))
@@ -110,7 +118,7 @@ async def read_row_binary(
     context: Caller,
     request: Request[Context, Any, Any],
     after: After = "",
-    limit: Limit = MOST,
+    limit: Limit = USUAL,
     download: Download = False,
 ) -> ASGIResponse:
     """Read a binary of a table's row, or list those of the row."""
@@ -118,7 +126,7 @@ async def read_row_binary(
 
 
 async def list_row_binaries(
-    context: Caller, request: Request[Context, Any, Any], after: After = "", limit: Limit = MOST
+    context: Caller, request: Request[Context, Any, Any], after: After = "", limit: Limit = USUAL
 ) -> ASGIResponse:
     """List the binaries of a table's rows."""
     return await _serve(context, request, Page(after, limit))
@@ -141,22 +149,26 @@ async def _serve(
             query = request.scope["query_string"].decode("ascii", "replace")
             headers = GUARDED | {"Location": f"{address}?{query}" if query else address}
             return ASGIResponse(status_code=307, headers=headers)
-        case Listed(listing, lasting):
-            body = msgspec.json.encode(listing)
-            headers = GUARDED | {
-                "Cache-Control": FOREVER if lasting else ASK_AGAIN,
-                "Content-Length": str(len(body)),
-            }
-            return ASGIResponse(
-                body=body if request.method == "GET" else b"",
-                media_type="application/json",
-                headers=headers,
-            )
+        case Listed(listing):
+            return _listing(request, msgspec.json.encode(listing))
         case content:
             plan = plan_answer(content, request.headers, request.method, attachment=download)
             files = context.services.files
             stall = files.settings.stall
             return FileResponse(content, plan, files.budget, stall)
+
+
+def _listing(request: Request[Context, Any, Any], body: bytes) -> ASGIResponse:
+    """Of versions too it may change: the same files can be shown another way."""
+    etag = f'"{hashlib.sha256(body).hexdigest()}"'
+    headers = GUARDED | {"Cache-Control": ASK_AGAIN, "ETag": etag}
+    if decide_answer(request.headers, request.method, etag) is Answer.NOT_MODIFIED:
+        return ASGIResponse(status_code=304, headers=headers)
+    return ASGIResponse(
+        body=body if request.method == "GET" else b"",
+        media_type="application/json",
+        headers=headers | {"Content-Length": str(len(body))},
+    )
 
 
 def _find(context: Context, raw: bytes, page: Page) -> Found:
