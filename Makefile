@@ -5,6 +5,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+JS     := js/client
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## list the verbs
@@ -22,6 +23,7 @@ run: $(STAMP) ## do the main job on real data, with a server of its own (KEEP=1 
 test: check ## everything that CI runs: checks, then all tests against real parts
 	@sh deploy/test-tools.sh
 	$(BIN)/pytest -n 2
+	cd $(JS) && npm test
 
 check: $(STAMP) ## format, lint, types, import layers, contract in step
 	$(BIN)/ruff format --check .
@@ -29,9 +31,13 @@ check: $(STAMP) ## format, lint, types, import layers, contract in step
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m klarity_storage.server.contract --check contract
+	@sh deploy/npm-ci.sh $(JS)
+	cd $(JS) && npm run --silent check
 
-contract: $(STAMP) ## write contract/openapi.json and contract/errors.json anew
+contract: $(STAMP) ## write contract/ and the types that follow from it anew
 	$(BIN)/python -m klarity_storage.server.contract contract
+	@sh deploy/npm-ci.sh $(JS)
+	cd $(JS) && npm run --silent contract
 
 lock: $(STAMP) ## resolve exact versions anew, without addresses of any registry
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from klarity_storage.errors import error_classes
+from klarity_storage.errors import StorageError, error_classes
 from klarity_storage.server.app import describe_app
 
 _SENTENCE: Final = re.compile(r".+?[.](?=\s|$)", re.DOTALL)
@@ -30,10 +30,18 @@ def openapi() -> dict[str, Any]:
 
 
 def errors() -> list[dict[str, Any]]:
-    """Every code that a failure may have, with its HTTP status and meaning, by code."""
+    """Every code that a failure may have, by code: its class, status and meaning.
+
+    ``parent`` is the code of the class that it derives from, so that clients in other languages
+    have the same tree.
+    """
     return [
         {
             "code": code,
+            "name": cls.__name__,
+            "parent": next(
+                (base.code for base in cls.__bases__ if issubclass(base, StorageError)), None
+            ),
             "status": cls.status,
             "title": cls.title,
             "meaning": _first_sentence(inspect.getdoc(cls) or cls.title),

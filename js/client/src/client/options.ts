@@ -1,0 +1,4 @@
+import type { HttpOptions } from '../http/http.ts';
+
+/** How to reach a server, as whom, and what to keep. */
+export interface ClientOptions extends HttpOptions {}

@@ -1,0 +1,71 @@
+"""A whole server for the tests of the client: `ks serve` with its engine, and data in it.
+
+Prints one line of JSON when it is ready, and ends when its standard input does: with whoever
+started it, however that ends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import klarity_storage as ks
+
+SEEDS = sorted(file.stem for file in Path(__file__).with_name("seeds").glob("[a-z]*.py"))
+RUN = "from klarity_storage.cli.main import run; run()"
+
+
+def main(origins: list[str]) -> None:
+    """Serve until standard input ends."""
+    with tempfile.TemporaryDirectory(prefix="ks-js-") as home:
+        data = Path(home) / "data"
+        data.mkdir()
+        settings = f"[files]\norigins = {json.dumps(origins)}\n[limits]\nguesses = 0\n"
+        (data / "klarity.toml").write_text(settings)
+        log = Path(home) / "log"
+        with log.open("wb") as stream:
+            server = subprocess.Popen(
+                [sys.executable, "-c", RUN, "serve", "--data", str(data), "--port", "0"],
+                stderr=stream,
+                stdin=subprocess.DEVNULL,
+            )
+        try:
+            wait(server, log)
+            address = json.loads((data / "server.json").read_text())["address"]
+            token = re.search(r"ks_[A-Za-z0-9_-]{43}", log.read_text())[0]
+            print(json.dumps(seed(address, token, Path(home))), flush=True)  # noqa: T201
+            sys.stdin.read()
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def wait(server: subprocess.Popen[bytes], log: Path) -> None:
+    """Until it answers."""
+    deadline = time.monotonic() + 60
+    while "ready" not in log.read_text().split():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"The server did not start:\n{log.read_text()}")
+        time.sleep(0.02)
+
+
+def seed(address: str, token: str, home: Path) -> dict[str, object]:
+    """What the seeds put there, each under its name."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    told: dict[str, object] = {"address": address, "token": token}
+    with ks.connect(address, token=token) as admin:
+        for name in SEEDS:
+            folder = home / name
+            folder.mkdir()
+            told[name] = importlib.import_module(f"seeds.{name}").seed(admin, folder)
+    return told
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { delimiter } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { TestProject } from 'vitest/node';
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+
+/** What the tests know of the server: `inject('server')`. */
+export interface Served {
+  address: string;
+  /** Of the administrator. */
+  token: string;
+  versions: {
+    first: string;
+    second: string;
+    model: string;
+    readers: { alice: string; bob: string };
+    stranger: string;
+  };
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    server: Served;
+  }
+}
+
+/** One server for all tests, as vitest's `globalSetup`. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const serve = fileURLToPath(new URL('serve.py', import.meta.url));
+  const path = [`${ROOT}src`, process.env.PYTHONPATH].filter(Boolean).join(delimiter);
+  const server = spawn(python(), [serve, ...(process.env.KS_ORIGINS ?? '').split(' ')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, PYTHONPATH: path, HOME: '/nonexistent', KS_TOKEN: '', KS_URL: '' },
+  });
+  const ended = once(server, 'exit');
+  const lines = createInterface(server.stdout);
+  const first = await Promise.race([once(lines, 'line'), ended.then(() => undefined)]);
+  if (!first) throw new Error('The server did not start: see above.');
+  project.provide('server', JSON.parse(first[0]) as Served);
+  return async () => {
+    server.stdin.end();
+    await ended;
+  };
+}
+
+function python(): string {
+  const own = `${ROOT}.venv/bin/python`;
+  return process.env.KS_PYTHON ?? (existsSync(own) ? own : 'python3');
+}

@@ -1,0 +1,56 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+/** A port that nothing listens on: the page's origin stands in the server's settings. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+const port: number = Number(process.env.KS_PAGES ?? (await freePort()));
+process.env.KS_PAGES = String(port);
+process.env.KS_ORIGINS = `http://127.0.0.1:${port} http://localhost:${port}`;
+
+const chromium: string = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
+const args: string[] = ['--no-sandbox', '--disable-dev-shm-usage'];
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    // of the root alone: what projects inherit is started once for each
+    globalSetup: ['test/server/start.ts'],
+    projects: [
+      {
+        test: {
+          testTimeout: 20_000,
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.browser.test.ts'],
+          environment: 'node',
+        },
+      },
+      {
+        test: {
+          testTimeout: 20_000,
+          name: 'chromium',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.node.test.ts'],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            api: { host: '127.0.0.1', port, strictPort: true },
+            provider: playwright({ launchOptions: { executablePath: chromium, args } }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
+export default config;
