@@ -39,7 +39,7 @@ def main(origins: list[str]) -> None:
             wait(server, log)
             address = json.loads((data / "server.json").read_text())["address"]
             token = re.search(r"ks_[A-Za-z0-9_-]{43}", log.read_text())[0]
-            print(json.dumps(seed(address, token, Path(home))), flush=True)  # noqa: T201
+            print(json.dumps(seed(address, token, Path(home))), flush=True)
             sys.stdin.read()
         finally:
             server.terminate()

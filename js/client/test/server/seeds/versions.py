@@ -1,4 +1,4 @@
-"""A space with artefacts, models and datasets, and users who may read all, some or nothing of it."""
+"""A space with versions in it, and users who may read it or not."""
 
 from __future__ import annotations
 
