@@ -7,7 +7,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the top of a version */
+        /** List the top of a version, or all its files */
         get: operations["list_version_files"];
         put?: never;
         post?: never;
@@ -923,6 +923,8 @@ export interface components {
                 [key: string]: unknown;
             };
             parents?: string[];
+            /** @default false */
+            redisplay: boolean;
             version: string;
             write_id: string;
         };
@@ -1006,6 +1008,8 @@ export interface components {
         FolderEntry: {
             media_type?: string | null;
             name: string;
+            overlay_of?: string | null;
+            role?: string | null;
             sha256?: string | null;
             size?: number | null;
         };
@@ -1477,6 +1481,8 @@ export interface operations {
                 after?: string;
                 /** @description Entries of a listing's page. */
                 limit?: number;
+                /** @description List the files in folders too. */
+                recursive?: boolean;
             };
             header?: never;
             path: {
@@ -1599,6 +1605,8 @@ export interface operations {
                 download?: boolean;
                 /** @description Entries of a listing's page. */
                 limit?: number;
+                /** @description List the files in folders too. */
+                recursive?: boolean;
             };
             header?: never;
             path: {
