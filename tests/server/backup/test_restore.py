@@ -12,8 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import delete, event, insert, select, text
-from sqlalchemy.exc import IntegrityError as ConstraintError
+from sqlalchemy import event, insert, select, text
 
 from control_fixture import Control, MemoryEngine, running_control
 from klarity_storage.errors import (
@@ -328,40 +327,6 @@ def test_a_failure_leaves_no_half_backup(
     with pytest.raises(OSError, match="No space left"):
         back_up_server(settings, folder / "backup")
     assert list(folder.iterdir()) == []
-
-
-@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-def test_it_leaves_lines_in_the_audit_log(old: Old, new_server: Any, tmp_path: Path) -> None:
-    settings, control = old
-    back_up_server(settings, tmp_path / "backup")
-    line = control.audit()[-1]
-    assert (line["operation"], line["principal"], line["via"]) == ("back_up", "server", "operator")
-    assert str(tmp_path / "backup") in line["about"]
-    new = new_server("sqlite", "new")
-    restore_server(new, tmp_path / "backup")
-    [file] = (new.data / "audit").iterdir()
-    assert msgspec.json.decode(file.read_bytes())["operation"] == "restore"
-
-
-@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
-def test_a_record_in_the_database_comes_back_and_goes_on(
-    old: Old, new_server: Any, tmp_path: Path, memory_engine: MemoryEngine
-) -> None:
-    settings, control = old
-    told = control.audit()
-    back_up_server(settings, tmp_path / "backup")
-    new = new_server("postgresql", "new")
-    for _ in range(2):
-        restore_server(new, tmp_path / "backup", replace=True)
-    with running_control(new.data, memory_engine, new.database.url) as again:
-        lines = again.audit()
-        assert [line["operation"] for line in lines[len(told) :]] == ["back_up", "restore"]
-        assert lines[: len(told)] == told
-        with (
-            pytest.raises(ConstraintError, match="append-only"),
-            again.services.database.write() as connection,
-        ):
-            connection.execute(delete(schema.audit))
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

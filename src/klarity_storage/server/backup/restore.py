@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Table, delete, exists, insert, select, text, update
 
 from klarity_storage.errors import AlreadyExistsError, ConflictError, IntegrityError
+from klarity_storage.server.backup.decisions import keep_decisions, take_decisions_back
 from klarity_storage.server.backup.file import Content, Row, read_backup, read_header
 from klarity_storage.server.backup.save import Summary
 from klarity_storage.server.backup.tables import (
@@ -35,7 +36,8 @@ def restore(database: Database, file: Path, *, replace: bool = False) -> Summary
     Args:
         database: of either kind, whichever the backup is of; no server may use it.
         file: a backup of this program or of an older one, whose tables are brought up to date.
-        replace: whether there may be users and spaces, which are lost then.
+        replace: whether there may be users and spaces, which are lost then. Decisions that the
+            backup does not hold stay on record.
 
     Raises:
         AlreadyExistsError: there are users or spaces.
@@ -51,12 +53,14 @@ def restore(database: Database, file: Path, *, replace: bool = False) -> Summary
         pass  # to its checksum, before anything is touched
     with database.write(PATIENCE) as connection:
         _refuse_servers(connection)
+        keep_decisions(connection)
         seen = _remove(connection, replace=replace)
         upgrade(connection, header.revision)
         rows = _fill(connection, file, header.revision)
         upgrade(connection)
         # one of then may be over since: gone on with, it would take its copies for superfluous
         connection.execute(delete(schema.moves))
+        take_decisions_back(connection)
         _rise(connection, seen)
     return Summary(file=str(file), revision=header.revision, at=header.at, rows=rows)
 

@@ -196,6 +196,7 @@ audit = Table(
     Index(None, "principal", "id"),
     Index(None, "space", "id"),
     Index(None, "day"),
+    Index(None, "request_id"),
 )
 """Decisions, where several servers share the database; triggers refuse to change or delete any."""
 
