@@ -16,9 +16,5 @@ command -v chromium >/dev/null || sh "$here/apt-install.sh" --no-install-recomme
 
 # exactly as package-lock.json says: an OpenID Connect provider; what drives Chromium
 for folder in oidc browser; do
-    folder=$here/../tests/$folder
-    cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed" && continue
-    echo "installing $folder with npm" >&2
-    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
-    cp "$folder/package-lock.json" "$folder/node_modules/.installed"
+    sh "$here/npm-ci.sh" "$here/../tests/$folder"
 done
