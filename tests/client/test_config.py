@@ -187,9 +187,27 @@ def test_the_project_api_gives_the_token_for_the_server_that_a_file_names(
     assert read_configuration(environ=environ, start=tmp_path).token == "ks_env"
     environ = {"SAFENAI_PROJECT_API": "http://127.0.0.1:1"}
     assert read_configuration(tmp_path, environ=environ).token is None
+    (tmp_path / ".safenai").unlink()
+    with pytest.raises(ks.UnavailableError, match="SAFENAI_PROJECT_API"):
+        read_configuration(environ=environ, start=tmp_path)
 
 
-@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"base_url": "http://x"}'])
+def test_the_project_api_gives_another_token_when_one_has_ended(
+    tmp_path: Path, project_api: tuple[str, list[bytes]]
+) -> None:
+    url, answers = project_api
+    answers.append(json.dumps({"base_url": URL, "token": "ks_1"}).encode())
+    found = read_configuration(environ={"SAFENAI_PROJECT_API": url}, start=tmp_path)
+    assert found.renew is not None
+    assert found.renew("ks_1") is None  # it knows no other
+    answers.append(json.dumps({"base_url": URL, "token": "ks_2"}).encode())
+    assert found.renew("ks_1") == "ks_2"
+    answers.append(json.dumps({"base_url": f"{URL}/elsewhere", "token": "ks_3"}).encode())
+    assert found.renew("ks_2") is None  # a token is for the server that it was given for
+    assert "ks_" not in repr(found)
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"1", b"{}", b'{"base_url": "http://x"}'])
 def test_a_project_api_that_answers_nonsense_is_named(
     tmp_path: Path, project_api: tuple[str, list[bytes]], answer: bytes
 ) -> None:

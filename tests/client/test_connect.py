@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import http.server
+import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,33 @@ def test_a_server_that_is_not_there_is_named() -> None:
 def test_something_else_that_answers_is_named(server: RunningServer) -> None:
     with pytest.raises(ks.StorageError):
         ks.connect(f"{server.address}/nothing/here", token=server.token)
+
+
+def test_the_project_gives_a_new_token_in_the_place_of_one_that_is_revoked(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, space: str
+) -> None:
+    with ks.connect(server.address, token=server.token) as admin:
+        admin.admin.create_user(space)
+        given = [admin.admin.create_token(space)]
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                told = {"base_url": server.address, "token": given[-1].secret}
+                self.wfile.write(json.dumps(told).encode())
+
+            def log_message(self, *args: object) -> None: ...
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as api:
+            threading.Thread(target=api.serve_forever).start()
+            try:
+                monkeypatch.setenv("SAFENAI_PROJECT_API", f"http://127.0.0.1:{api.server_port}/")
+                with ks.connect() as storage:
+                    admin.admin.revoke_token(given[-1].token.id)
+                    with pytest.raises(ks.UnauthenticatedError, match="revoked"):
+                        storage.whoami()
+                    given.append(admin.admin.create_token(space))
+                    assert storage.whoami().principal == f"user:{space}"
+            finally:
+                api.shutdown()

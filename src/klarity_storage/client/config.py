@@ -6,8 +6,9 @@ import difflib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from klarity_storage.client.cache_entries import entries_of
+from klarity_storage.client.project_api import VARIABLE as PROJECT_API
+from klarity_storage.client.project_api import ask_project
 from klarity_storage.client.safenai import FILE_NAME, edited, files_from, home_file, read_section
 from klarity_storage.errors import ConfigurationError
 
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 
 URL_VARIABLE: Final = "KS_URL"
 TOKEN_VARIABLE: Final = "KS_TOKEN"  # noqa: S105 - the name of a variable
-PROJECT_API_VARIABLE: Final = "SAFENAI_PROJECT_API"
+_PROJECT_API: Final = "the project API"
+Renew = Callable[[str], str | None]
+"""Gives another token in the place of one that the server refuses, or None where it has none."""
+
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _KEYS = ("base_url", "cache", "dataspaces", "login", "token")
 
@@ -39,8 +45,8 @@ class Configuration:
     """The spaces that ``all`` stands for; every one with none."""
     source: str = ""
     """Where location and token came from, for a person."""
-    renewable: bool = False
-    """Whether a login at an issuer gives another token when this one ends."""
+    renew: Renew | None = field(default=None, repr=False)
+    """Gives another token when this one ends: what it came from does."""
 
     @property
     def is_server(self) -> bool:
@@ -55,7 +61,7 @@ class _Found:
     location: str | None = None
     token: str | None = field(default=None, repr=False)
     dataspaces: tuple[str, ...] = ()
-    renewable: bool = False
+    renew: Renew | None = field(default=None, repr=False)
 
 
 def is_url(location: str) -> bool:
@@ -78,12 +84,13 @@ def read_configuration(
 
     Raises:
         ConfigurationError: a source is wrong, or none names a server or a directory.
+        UnavailableError: the project API is needed, and does not answer.
     """
     given = _checked_token(token, "the arguments")
     explicit = _Found("the arguments", _location(target), given)
     found = [explicit, _from_environment(environ), *_from_files(start or Path.cwd())]
-    if environ.get(PROJECT_API_VARIABLE) and not _is_enough(found):
-        found.append(_from_project_api(environ[PROJECT_API_VARIABLE]))
+    if environ.get(PROJECT_API) and not _is_enough(found):
+        found.append(_from_project_api(environ[PROJECT_API]))
     place = _place(found)
     if place is None or place.location is None:
         raise ConfigurationError(
@@ -97,7 +104,7 @@ def read_configuration(
         origin += f", token from {key.source}"
     if key is None:
         return Configuration(place.location, None, spaces, origin)
-    return Configuration(place.location, key.token, spaces, origin, key.renewable)
+    return Configuration(place.location, key.token, spaces, origin, key.renew)
 
 
 def _place(found: list[_Found]) -> _Found | None:
@@ -198,7 +205,15 @@ def _from_file(file: Path, *, is_home: bool) -> _Found:
     if not isinstance(spaces, list) or not all(isinstance(space, str) for space in spaces):
         raise ConfigurationError(f"'dataspaces' in {file} is not a list of texts.")
     entries_of(file)  # what is wrong with them is known before it is needed
-    return _Found(str(file), _location(base_url), token, tuple(spaces), login is not None)
+    location = _location(base_url)
+    renew = None if login is None or location is None else partial(_renew_login, location)
+    return _Found(str(file), location, token, tuple(spaces), renew)
+
+
+def _renew_login(base_url: str, ended: str) -> str | None:
+    from klarity_storage.client.logins import renew  # noqa: PLC0415 - only where one has ended
+
+    return renew(base_url, ended)
 
 
 def _check_token_file(file: Path, *, is_home: bool) -> None:
@@ -214,28 +229,16 @@ def _check_token_file(file: Path, *, is_home: bool) -> None:
 
 
 def _from_project_api(url: str) -> _Found:
-    """Ask the project API, which answers with base URL, token and spaces as JSON."""
-    import urllib3  # noqa: PLC0415 - only where there is such an API
+    project = ask_project(url)
+    location = _location(project.base_url)
 
-    from klarity_storage.client.http import open_pool  # noqa: PLC0415
+    def renew(ended: str) -> str | None:
+        again = ask_project(url)
+        token = _checked_token(again.token, _PROJECT_API)
+        return token if token != ended and _location(again.base_url) == location else None
 
-    try:
-        reply = open_pool(url).request("GET", url, timeout=10, retries=False)
-        if reply.status != 200:
-            raise ValueError(f"status {reply.status}")
-        answer = reply.json()
-        return _Found(
-            "the project API",
-            _location(str(answer["base_url"])),
-            _checked_token(str(answer["token"]), "the project API"),
-            tuple(answer.get("dataspaces") or answer.get("spaces") or ()),
-        )
-    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(
-            f"The project API named by {PROJECT_API_VARIABLE} gave no base_url and token: "
-            f"{type(error).__name__}.",
-            hint=f"Check {PROJECT_API_VARIABLE}, or set {URL_VARIABLE} and {TOKEN_VARIABLE}.",
-        ) from error
+    token = _checked_token(project.token, _PROJECT_API)
+    return _Found(_PROJECT_API, location, token, project.dataspaces, renew)
 
 
 def save_login(base_url: str, token: str, login: Login | None = None) -> Path:

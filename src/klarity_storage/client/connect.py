@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from klarity_storage.client.config import TOKEN_VARIABLE, Configuration, read_configuration
+from klarity_storage.client.config import TOKEN_VARIABLE, read_configuration
 from klarity_storage.client.http import Http
 from klarity_storage.client.local import LocalBackend
 from klarity_storage.client.remote import RemoteBackend
@@ -49,7 +47,7 @@ def connect(target: str | os.PathLike[str] | None = None, *, token: str | None =
             f"There is no token for {found.location}.",
             hint=f"ks login {found.location}, or set {TOKEN_VARIABLE}.",
         )
-    backend = RemoteBackend(Http(found.location, found.token, _renewal(found)))
+    backend = RemoteBackend(Http(found.location, found.token, found.renew))
     try:
         identity = backend.whoami()
     except UnauthenticatedError as error:
@@ -70,12 +68,3 @@ def connect(target: str | os.PathLike[str] | None = None, *, token: str | None =
         backend.close()
         raise
     return Storage(backend, found.source, found.dataspaces, identity)
-
-
-def _renewal(found: Configuration) -> Callable[[str], str | None] | None:
-    """What gets another token, where the one that was found is of a login at an issuer."""
-    if not found.renewable:
-        return None
-    from klarity_storage.client.logins import renew  # noqa: PLC0415 - only where there is a login
-
-    return partial(renew, found.location)
