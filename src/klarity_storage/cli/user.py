@@ -15,6 +15,7 @@ COLUMNS = (
     Column("administrator", lambda user: user.administrator or ""),
     Column("created", lambda user: user.created_at, _format.moment),
     Column("disabled", lambda user: user.disabled_at, _format.moment),
+    Column("issuer", lambda user: user.issuer or "", loose=True),
 )
 
 
