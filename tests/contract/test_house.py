@@ -41,6 +41,12 @@ def test_every_error_is_public() -> None:
     assert {cls.__name__ for cls in errors.error_classes().values()} <= set(ks.__all__)
 
 
+def test_nothing_stands_at_the_top_that_nobody_looks_for() -> None:
+    paths = [file.relative_to(ROOT).parts for file in tracked()]
+    known = {"benchmarks", "contract", "deploy", "design", "docs", "examples", "js", "src", "tests"}
+    assert {path[0] for path in paths if len(path) > 1} == known | {".ci"}
+
+
 def test_the_version_is_one() -> None:
     import tomllib
 
