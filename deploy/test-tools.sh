@@ -6,6 +6,8 @@ missing=
 for pair in bash:bash git:git mount:mount node:nodejs npm:npm sha256sum:coreutils unshare:util-linux; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
+# Debian keeps nginx where only root looks
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
 # Debian keeps its programs out of PATH, a folder a version
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null ||
     missing="$missing postgresql"

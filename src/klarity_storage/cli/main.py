@@ -56,6 +56,7 @@ NOUNS: Final = {
     "grant": Noun("Administration", "Who may do what, until when: add, ls, explain, who, rm."),
     "audit": Noun("Administration", "Show who did what, and who was refused."),
     "serve": Noun("Administration", "Start a server with its own S3 engine."),
+    "proxy": Noun("Administration", "Let nginx stand in front of a server: config."),
     "admin": Noun(
         "Administration", "Upkeep of a server, on its machine: backup, restore, reindex."
     ),

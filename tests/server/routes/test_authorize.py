@@ -5,7 +5,9 @@ import threading
 import pytest
 
 from control_fixture import Api, Control
+from klarity_storage.layout import Kind, Name
 from klarity_storage.server.audit.sink import AuditEvent
+from pushing_fixture import Push
 
 
 @pytest.fixture
@@ -77,3 +79,41 @@ def test_a_right_that_was_taken_ends_at_once(control: Control, bob: Api) -> None
     bob.ok("GET", "/v1/authorize?scope=vision/datasets/cats")
     control.admin.ok("DELETE", f"/v1/grants/{grant['id']}")
     bob.fails(404, "GET", "/v1/authorize?scope=vision/datasets/cats")
+
+
+@pytest.mark.real
+def test_a_version_is_asked_about_as_its_files_are_read(
+    real: Control, push: Push, space: str
+) -> None:
+    real.space(space)
+    version = push(real.admin, f"{space}/datasets/cats", {"a": b"a"}).version
+    bob, eve = real.user("bob"), real.user("eve")
+    real.grant("user:bob", "reader", f"{space}/datasets/cats")
+    path = f"/v1/authorize?scope={space}/datasets/cats&version={version}"
+    answer = bob("GET", path)
+    assert answer.status_code == 204
+    (line,) = real.audit(answer.headers["X-Request-Id"])
+    assert (line["principal"], line["allowed"]) == ("user:bob", True)
+    assert line["about"] == f"version {version}: its files"
+    hidden = eve.fails(404, "GET", path)
+    absent = eve.fails(404, "GET", path.replace("cats", "none"))
+    assert hidden["detail"].replace("cats", "none") == absent["detail"]
+    assert real.stranger("GET", path).status_code == 401
+    bob.fails(404, "GET", path.replace(version, "0" * 64))
+    real.admin.ok("DELETE", f"/v1/spaces/{space}/datasets/cats/versions/{version}")
+    real.services.histories.outdate(Name(space, Kind.DATASETS, "cats"))
+    bob.fails(404, "GET", path)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"scope=vision/datasets/cats&version={'0' * 63}",
+        f"scope=vision/datasets/cats&version={'0' * 64}&operation=write",
+        f"scope=vision/datasets&version={'0' * 64}",
+        f"scope=vision/tables/runs&version={'0' * 64}",
+        "scope=vision/datasets/cats&version=",
+    ],
+)
+def test_what_has_no_versions(bob: Api, query: str) -> None:
+    bob.fails(400, "GET", f"/v1/authorize?{query}")

@@ -184,7 +184,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say whether the caller may do that to ``space[/kind[/name]]``: for what stands in front */
+        /**
+         * Say whether the caller may do that to ``space[/kind[/name]]``: for what stands in front
+         * @description With a version it answers as ``/files`` would for a file of that version, which in a public
+         *     bucket takes no token.
+         */
         get: operations["check_right"];
         put?: never;
         post?: never;
@@ -2451,6 +2455,7 @@ export interface operations {
                 /** @description What credentials are asked for. */
                 operation?: components["schemas"]["Operation"];
                 scope: string;
+                version?: string | null;
             };
             header?: never;
             path?: never;

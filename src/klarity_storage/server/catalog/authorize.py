@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from klarity_storage.errors import InvalidInputError
+from klarity_storage.layout import Name, check_hash
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.server.context import Context
+from klarity_storage.server.files.tree import check_version
 from klarity_storage.server.rights.operations import ACTIONS
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import require
@@ -26,3 +29,24 @@ async def check_right(context: Context, scope: str, operation: Operation) -> Non
         require(context, action, target, about=operation)
     else:
         await asyncio.to_thread(require, context, action, target, about=operation)
+
+
+async def check_file_right(
+    context: Context, scope: str, operation: Operation, version: str
+) -> None:
+    """Pass, or raise what reading a file of that version would.
+
+    Raises:
+        VersionNotFoundError: there is no such name or version, or the caller may not see it.
+        UnauthenticatedError: it is not public, and the request holds no token.
+        InvalidInputError: the scope is no name with versions, or it is not about reading.
+    """
+    target = Pattern.of_scope(scope)
+    kind, name = target.kind, target.name
+    if operation is not Operation.READ or kind is None or name is None or not kind.versioned:
+        raise InvalidInputError(
+            "A version is asked about with the operation read and its own name.",
+            hint="Write ?scope=vision/datasets/cats&version=HASH.",
+        )
+    whole = Name(target.space, kind, name)
+    await asyncio.to_thread(check_version, context, whole, check_hash(version))

@@ -101,7 +101,7 @@ def _one(content: Content, told: dict[str, str], span: Span) -> Plan:
         "Content-Range": span.told(content.size),
         "Content-Length": str(span.length),
     }
-    return Plan(206, headers, span.length, (span,), whole=False)
+    return Plan(206, headers, span.length, (span,), whole=span.length == content.size)
 
 
 def _several(content: Content, told: dict[str, str], spans: list[Span]) -> Plan:

@@ -66,6 +66,22 @@ def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
         raise
 
 
+def check_version(context: Context, name: Name, version: str) -> None:
+    """Pass where a file of the version would be looked for, or raise what reading it would.
+
+    Raises:
+        VersionNotFoundError: there is no such name or version, or the caller may not see it.
+        UnauthenticatedError: it is not public, and the request holds no token.
+    """
+    pattern = require_reading(context, name, f"version {version}: its files")
+    address = TreeAddress(name, version, "", folder=True)
+    store = context.services.buckets.of(name.space).store
+    history = _history(context.services, store, address)
+    if not history.commits:
+        raise absent(pattern)
+    history.resolve(version)
+
+
 def _history(services: Services, store: ObjectStore, address: TreeAddress) -> History:
     """What the log says now, or said just now of the bytes of a version, which never change."""
     if len(address.selector) == _HASH and not address.folder:

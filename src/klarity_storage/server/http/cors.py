@@ -11,10 +11,11 @@ from litestar.types import Message, Scope
 from klarity_storage.protocol.queries import VERSION_HEADER
 from klarity_storage.server.services import Services
 
-_EXPOSED: Final = (
+EXPOSED: Final = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Repr-Digest, "
     f"Retry-After, X-Request-Id, {VERSION_HEADER}"
 )
+"""The headers of answers that pages may look at."""
 _SENT: Final = "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Request-Id"
 _A_DAY: Final = "86400"
 _QUESTIONS: Final = ("/query", "/sql")
@@ -41,7 +42,7 @@ async def share(message: Message, scope: Scope) -> None:
     if origin not in origins:
         return
     headers["Access-Control-Allow-Origin"] = origin
-    headers["Access-Control-Expose-Headers"] = _EXPOSED
+    headers["Access-Control-Expose-Headers"] = EXPOSED
     if scope["method"] == "OPTIONS" and "Access-Control-Request-Method" in asked:
         posts = scope["path"].endswith(_QUESTIONS)
         headers["Access-Control-Allow-Methods"] = "POST" if posts else "GET, HEAD"

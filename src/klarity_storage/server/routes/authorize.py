@@ -12,6 +12,7 @@ from klarity_storage.errors import ForbiddenError, NotFoundError
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.server.catalog import authorize
 from klarity_storage.server.context import Context
+from klarity_storage.server.files.caller import know_the_reader
 from klarity_storage.server.http.authentication import know_the_caller
 from klarity_storage.server.http.documents import failures
 
@@ -42,12 +43,21 @@ async def check_right(
     request: Request[Context, Any, Any],
     target: Scope,
     operation: FromQuery[Operation] = Operation.READ,
+    version: FromQuery[str | None] = None,
 ) -> None:
-    """Say whether the caller may do that to ``space[/kind[/name]]``: for what stands in front."""
+    """Say whether the caller may do that to ``space[/kind[/name]]``: for what stands in front.
+
+    With a version it answers as ``/files`` would for a file of that version, which in a public
+    bucket takes no token.
+    """
     # Asked for each file that is read. So it finds the caller itself and answers with what is made
     # already: guard, dependency and answer of other routes take Litestar longer than the decision.
-    await know_the_caller(request, request.route_handler)
-    await authorize.check_right(request.user, target, operation)
+    if version is None:
+        await know_the_caller(request, request.route_handler)
+        await authorize.check_right(request.user, target, operation)
+    else:
+        await know_the_reader(request, request.route_handler)
+        await authorize.check_file_right(request.user, target, operation, version)
     return _YES  # type: ignore[return-value] # and documented as what it is: nothing
 
 

@@ -13,6 +13,7 @@ import msgspec
 from klarity_storage.errors import ConfigurationError
 from klarity_storage.protocol.spaces import Strategy
 from klarity_storage.server.settings.issuers import check_issuers
+from klarity_storage.server.settings.proxy import check_proxy
 from klarity_storage.server.settings.sections import (
     MAIN,
     BucketSettings,
@@ -41,6 +42,7 @@ def check_settings(settings: Settings) -> None:
     check_origins(settings.files.origins)
     read_networks(settings.server.trusted_proxies)
     check_issuers(settings.oidc)
+    check_proxy(settings.proxy)
     places = {(MAIN, settings.storage.bucket): "storage.bucket"}
     for name, engine in settings.engines.items():
         _check_table("engines", name)

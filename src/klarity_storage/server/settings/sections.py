@@ -280,6 +280,38 @@ class FilesSettings(Section, frozen=True):
     ] = 32 << 20
 
 
+class ProxySettings(Section, frozen=True):
+    address: Annotated[
+        str, _doc("The URL under which clients reach nginx: its port is what nginx listens on.")
+    ] = "http://127.0.0.1:8421"
+    host: Annotated[str, _doc("The address that nginx listens on, for files, API and S3.")] = (
+        "127.0.0.1"
+    )
+    certificate: Annotated[
+        str | None,
+        _doc("File of the certificate in PEM, and of those between it and its authority: HTTPS."),
+    ] = None
+    key: Annotated[str | None, _doc("File of its private key, which the owner alone may read.")] = (
+        None
+    )
+    folder: Annotated[
+        str, _doc("What nginx writes lies here: its cache. Its owner is who nginx's workers are.")
+    ] = "proxy"
+    cache: Annotated[
+        Annotated[int, msgspec.Meta(ge=1 << 20)], _doc("Bytes of files that are cached at most.")
+    ] = 10 << 30
+    decision: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=60)],
+        _doc(
+            "Seconds for which it is remembered at most that a caller may read a version; with 1"
+            " the server is asked each time."
+        ),
+    ] = 5
+    connections: Annotated[
+        _Count, _doc("Requests of one address that are worked on at once; more are refused.")
+    ] = 256
+
+
 class Settings(Section, frozen=True):
     """What a server is started with."""
 
@@ -299,6 +331,7 @@ class Settings(Section, frozen=True):
     oidc: dict[str, OidcSettings] = {}
     tls: TlsSettings = TlsSettings()
     files: FilesSettings = FilesSettings()
+    proxy: ProxySettings = ProxySettings()
 
 
 class Shape(msgspec.Struct, frozen=True):
