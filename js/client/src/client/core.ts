@@ -1,15 +1,20 @@
+import { Blobs } from '../cache/blobs.ts';
 import { type Api, createApi } from '../http/api.ts';
 import { Http } from '../http/http.ts';
 import type { ClientOptions } from './options.ts';
+import { Owner } from './owner.ts';
 
 /** What every part of the client leans on. */
 export interface Core {
   readonly http: Http;
   readonly api: Api;
+  readonly blobs: Blobs;
 }
 
 /** The parts that are shared by all calls of one client. */
 export function createCore(options: ClientOptions): Core {
   const http = new Http(options);
-  return { http, api: createApi(http) };
+  const api = createApi(http);
+  const owner = new Owner(api, http);
+  return { http, api, blobs: new Blobs(http.baseUrl, owner, options.cache) };
 }

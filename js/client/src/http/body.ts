@@ -10,7 +10,8 @@ export interface BodyOf {
 }
 
 /**
- * The same answer, whose body ends, fails with a named error, or is aborted: it never just stays.
+ * The same answer, whose body, `text()` and `json()` end, fail with a named error, or are aborted:
+ * they never just stay.
  *
  * The time that its reader takes does not count.
  */
@@ -50,7 +51,22 @@ export function guardBody(response: Response, deadline: Deadline, about: BodyOf)
     { highWaterMark: 0 },
   );
   const { status, statusText, headers } = response;
-  return new Response(body, { status, statusText, headers });
+  return readable(new Response(body, { status, statusText, headers }));
+}
+
+/** Chromium says `Failed to fetch` in place of the error that the body of an answer failed with. */
+function readable(response: Response): Response {
+  const text = async (): Promise<string> => {
+    const decoder = new TextDecoder();
+    let found = '';
+    const reader = response.body?.getReader();
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true };
+      if (done) return found + decoder.decode();
+      found += decoder.decode(value, { stream: true });
+    }
+  };
+  return Object.assign(response, { text, json: async () => JSON.parse(await text()) });
 }
 
 function brokeOff({ url, requestId }: BodyOf, received: number, cause: unknown): NetworkError {

@@ -82,6 +82,17 @@ export class Http {
     }
   }
 
+  /** The token that is sent now, if there is one. */
+  async token({ signal, timeout = this.#timeout }: CallOptions): Promise<string | undefined> {
+    const deadline = new Deadline(signal);
+    deadline.within(timeout, `There was no token within ${timeout} ms.`);
+    try {
+      return await deadline.race(this.tokens.get());
+    } finally {
+      deadline.release();
+    }
+  }
+
   async #sendAs(token: string | undefined, ask: Ask, deadline: Deadline): Promise<Response> {
     const headers = new Headers(ask.headers);
     if (token !== undefined) headers.set('Authorization', `Bearer ${token}`);

@@ -5,7 +5,7 @@ export type Token = string | (() => string | Promise<string>);
 
 /** The token of one caller; many calls may ask for it at once. */
 export class Tokens {
-  readonly #source: Token | undefined;
+  #source: Token | undefined;
   #asked: Promise<string | undefined> | undefined;
 
   constructor(source: Token | undefined) {
@@ -28,6 +28,17 @@ export class Tokens {
     }
     const renewed = await this.get();
     return renewed === refused ? undefined : renewed;
+  }
+
+  /** Forget the token, and get no other. */
+  end(): void {
+    this.#asked = undefined;
+    this.#source = () => {
+      throw new UnauthenticatedError('This client has logged out.', {
+        status: 0,
+        hint: 'Make another one with createClient().',
+      });
+    };
   }
 
   #ask(): Promise<string | undefined> {

@@ -5,12 +5,15 @@ import { delimiter } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { startFaults } from './faults.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** What the tests know of the server: `inject('server')`. */
 export interface Served {
   address: string;
+  /** Of a server that fails: append `/<fault>` of faults.ts, and the path. */
+  faults: string;
   /** Of the administrator. */
   token: string;
   versions: {
@@ -40,8 +43,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const lines = createInterface(server.stdout);
   const first = await Promise.race([once(lines, 'line'), ended.then(() => undefined)]);
   if (!first) throw new Error('The server did not start: see above.');
-  project.provide('server', JSON.parse(first[0]) as Served);
+  const served = JSON.parse(first[0]) as Served;
+  const faults = await startFaults(served.address, served.token);
+  project.provide('server', { ...served, faults: faults.url });
   return async () => {
+    faults.server.close();
+    faults.server.closeAllConnections();
     server.stdin.end();
     await ended;
   };

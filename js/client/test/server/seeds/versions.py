@@ -34,6 +34,10 @@ def seed(admin: ks.Storage, home: Path) -> dict[str, object]:
     admin.push("secret/datasets/plans", planted(home / "s", {"plan.txt": b"secret"}))
     many = {f"f{number:04}.txt": str(number).encode() for number in range(1203)}
     admin.push("vision/datasets/many", planted(home / "many", many))
+    row = ("scan.dcm", b"DICM"), ("slices/猫 1.bin", bytes(range(256)))
+    admin.push_data_frame("vision/tables/scans", [{"id": 812}])
+    admin.push_raw_binary("vision/tables/scans", 812, list(row))
+    admin.push_raw_binary("vision/tables/scans", "Zürich/3", list(row[:1]))
     admin.tag("vision/datasets/cats@" + second.hash, "prod")
     return {
         "first": first.hash,
