@@ -23,14 +23,20 @@ const FAULTS: Record<string, Fault> = {
   stalled: (from, to) => half(from, to, () => undefined),
   /** Answers half of the body, and hangs up. */
   broken: (from, to) => half(from, to, () => to.destroy()),
-  /** Changes a byte. */
-  damaged: (from, to) => whole(from, to, (body) => body.fill(body.at(-1) === 7 ? 8 : 7, -1)),
+  /** Changes the last byte. */
+  damaged: (from, to) => whole(from, to, flipped),
   /** Leaves out the first byte. */
   shorter: (from, to) => whole(from, to, (body) => body.subarray(1)),
-  /** A proxy that takes out ranges. */
-  rangeless: (from, to) => {
-    to.statusCode = 200;
-    to.removeHeader('Content-Range');
+  /** A proxy that asks for all where a range is asked for. */
+  rangeless: (from, to) => pass(from, to),
+  /** Sends other bytes than those that were asked for. */
+  otherrange: (from, to) => {
+    to.setHeader('Content-Range', 'bytes 1-100/4096');
+    from.pipe(to);
+  },
+  /** Has another file at the address. */
+  changed: (from, to) => {
+    to.setHeader('ETag', `"${'0'.repeat(64)}"`);
     from.pipe(to);
   },
   /** A portal that answers in place of the server. */
@@ -77,6 +83,7 @@ export async function startFaults(
     const act = asked.method === 'OPTIONS' ? FAULTS.none : FAULTS[fault];
     if (act === FAULTS.silent) return;
     const headers = { ...asked.headers, host: new URL(address).host };
+    if (act === FAULTS.rangeless) delete headers.range;
     if (admin) headers.authorization = `Bearer ${token}`;
     const to = { method: asked.method, headers };
     const asking = request(`${address}/${path.join('/')}`, to, (from) => {
@@ -118,4 +125,11 @@ async function whole(
 ): Promise<void> {
   const body = change(await bodyOf(from));
   to.setHeader('Content-Length', body.length).end(body);
+}
+
+/** With another last byte; of an answer without a body nothing changes. */
+function flipped(body: Buffer): Uint8Array {
+  const last = body.length - 1;
+  if (last >= 0) body.writeUInt8(body.readUInt8(last) ^ 1, last);
+  return body;
 }
