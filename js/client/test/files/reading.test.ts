@@ -1,6 +1,4 @@
 import { describe, expect, inject, test } from 'vitest';
-import { createCore } from '../../src/client/core.ts';
-import { RemoteFile } from '../../src/files/remote.ts';
 import {
   type ClientOptions,
   IntegrityError,
@@ -13,8 +11,9 @@ import {
   UnauthenticatedError,
 } from '../../src/index.ts';
 import { admin, connect, failure } from '../connect.ts';
+import { through as failing } from '../through.ts';
 
-const { versions, faults } = inject('server');
+const { versions } = inject('server');
 const LARGE = 4 << 20;
 
 const listed = connect()
@@ -27,16 +26,12 @@ async function open(path: string): Promise<StoredFile> {
   return file;
 }
 
-/** The same file, as a client gets it whose server, or what is between, fails. */
 async function through(
   fault: string,
   path: string,
   options: Partial<ClientOptions> = {},
 ): Promise<StoredFile> {
-  const { size, sha256 = '', mediaType, url } = await open(path);
-  const token = versions.readers.alice;
-  const core = createCore({ baseUrl: `${faults}/${fault}`, token, cache: 'none', ...options });
-  return new RemoteFile(core, { path, size, sha256, mediaType, address: new URL(url).pathname });
+  return failing(fault, await open(path), options);
 }
 
 async function drained(stream: ReadableStream<Uint8Array>): Promise<number> {
