@@ -19,7 +19,6 @@ export class Stored {
   #sizes: Map<string, number> | undefined;
   #puts = 0;
   #turn: Promise<void> = Promise.resolve();
-  #closed = false;
 
   /**
    * @param server whose bytes they are
@@ -49,19 +48,13 @@ export class Stored {
   put({ sha256, size }: Wanted, bytes: Response): void {
     this.#turn = this.#turn
       .then(async () => {
-        const cache = this.#closed ? undefined : await this.#open();
+        const cache = await this.#open();
         if (cache) await this.#put(cache, keyOf(sha256, size), size, bytes);
       })
       .catch(() => {
         // a browser that gives no more room takes nothing from whoever reads
         this.#sizes = undefined;
       });
-  }
-
-  /** Keep nothing more; what is being kept is there. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#turn;
   }
 
   /** Forget an object that is not what it should be. */
