@@ -23,6 +23,10 @@ export interface StoredFile {
   /** In lower-case hexadecimal; undefined where another tool than this project's put the file. */
   readonly sha256: string | undefined;
   readonly mediaType: string;
+  /** What it is to a viewer: `image`, `overlay` or `table`, where a listing says so. */
+  readonly role: string | undefined;
+  /** The path of the image that it lies over. */
+  readonly overlayOf: string | undefined;
   /** Its address at the server. It holds no token, so a page shows by it what is public. */
   readonly url: string;
   /** All of it. */

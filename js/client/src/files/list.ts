@@ -6,15 +6,19 @@ import type { CallOptions } from '../http/http.ts';
 
 type Page = components['schemas']['FolderPage'];
 
+/** Entries of a page: what the server gives at once. */
+const MOST = 10_000;
+
 /** What stands below a folder, in the folders in it too, page by page. */
 export async function* pagesOf(
   core: Core,
   address: string,
   { signal, timeout }: CallOptions,
+  limit: number = MOST,
 ): AsyncGenerator<Page['entries']> {
   let after: string | null | undefined = '';
   while (typeof after === 'string') {
-    const query = new URLSearchParams({ recursive: 'true', after });
+    const query = new URLSearchParams({ recursive: 'true', limit: String(limit), after });
     const response = await core.http.send({ path: `${address}/?${query}`, signal, timeout });
     const page: Page = await answer(response.json().then((data: Page) => ({ data, response })));
     if (!Array.isArray(page.entries) || page.next === after) {

@@ -13,6 +13,8 @@ export interface Described {
   /** Without it the file may change, and its digest comes with its bytes. */
   sha256?: string;
   mediaType: string;
+  role?: string | undefined;
+  overlayOf?: string | undefined;
   /** Below the server's address, escaped. */
   address: string;
 }
@@ -26,6 +28,8 @@ export class RemoteFile implements StoredFile {
   readonly size: number;
   readonly sha256: string | undefined;
   readonly mediaType: string;
+  readonly role: string | undefined;
+  readonly overlayOf: string | undefined;
   readonly url: string;
   readonly #core: Core;
   readonly #about: Described;
@@ -35,6 +39,8 @@ export class RemoteFile implements StoredFile {
     this.size = about.size;
     this.sha256 = about.sha256;
     this.mediaType = about.mediaType;
+    this.role = about.role;
+    this.overlayOf = about.overlayOf;
     this.url = core.http.baseUrl + about.address;
     this.#core = core;
     this.#about = about;

@@ -54,7 +54,7 @@ export interface Version {
   /** Its files, by path, a page at a time: of versions with very many. */
   iterFiles(options?: FilesOptions): AsyncIterable<StoredFile>;
   /**
-   * A file by its path.
+   * A file by its path; its role only a listing tells.
    *
    * @throws FileMissingError the version has no such file
    */
@@ -116,12 +116,18 @@ async function* filesOf(
   const prefix = below ? `${checkPath(below.replace(/\/$/, ''))}/` : '';
   const folder = address + quoted(...prefix.split('/').slice(0, -1));
   for await (const entries of pagesOf(core, folder, options)) {
-    for (const { name, size, sha256, media_type } of entries) {
+    for (const { name, size, sha256, media_type, role, overlay_of } of entries) {
       if (typeof size !== 'number' || !sha256) continue; // a folder
       const path = prefix + name;
-      const mediaType = media_type ?? 'application/octet-stream';
-      const its = address + quoted(...path.split('/'));
-      yield new RemoteFile(core, { path, size, sha256, mediaType, address: its });
+      yield new RemoteFile(core, {
+        path,
+        size,
+        sha256,
+        mediaType: media_type ?? 'application/octet-stream',
+        role: role ?? undefined,
+        overlayOf: overlay_of ?? undefined,
+        address: address + quoted(...path.split('/')),
+      });
     }
   }
 }

@@ -1,4 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
+import { createCore } from '../../src/client/core.ts';
+import { pagesOf } from '../../src/files/list.ts';
 import {
   FileMissingError,
   InvalidPathError,
@@ -19,7 +21,7 @@ test('lists the names of each kind', async () => {
   const names = (await client.getDatasets('vision')).map(({ name }) => name);
   expect(names).toEqual(['cats', 'many']);
   expect((await client.getArtefacts('vision')).map(({ ref }) => ref)).toEqual([
-    'vision/artefacts/overlay',
+    'vision/artefacts/scan',
   ]);
   expect(await failure(client.getModels('secret'))).toBeInstanceOf(SpaceNotFoundError);
 });
@@ -129,6 +131,23 @@ describe('the files of a version', () => {
       expect(await files[1]?.bytes()).toEqual(new Uint8Array(64));
     }
     expect(await failure(version.files({ below: 'nothing' }))).toBeInstanceOf(FileMissingError);
+  });
+
+  test('tell what they are to a viewer', async () => {
+    const [image, mask] = await (await connect().getVersion('vision/artefacts/scan')).files();
+    expect([image?.role, image?.overlayOf]).toEqual(['image', undefined]);
+    expect([mask?.role, mask?.overlayOf]).toEqual(['overlay', 'ct.png']);
+  });
+
+  test('page by page', async () => {
+    const { address, versions } = inject('server');
+    const core = createCore({ baseUrl: address, token: versions.readers.alice });
+    const { space, kind, name, hash } = await connect().getVersion('vision/datasets/many');
+    const pages = [];
+    const listed = pagesOf(core, `/files/${space}/${kind}/${name}/${hash}`, {}, 500);
+    for await (const page of listed) pages.push(page);
+    expect(pages.map(({ length }) => length)).toEqual([500, 500, 203]);
+    expect(new Set(pages.flat().map((entry) => entry.name)).size).toBe(1203);
   });
 
   test('by the thousand', async () => {

@@ -30,7 +30,11 @@ def seed(admin: ks.Storage, home: Path) -> dict[str, object]:
         lineage=["vision/models/net"],
         metadata={"license": "CC0", "classes": 2},
     )
-    admin.push("vision/artefacts/overlay", planted(home / "a", {"overlay.png": b"\x89PNG"}))
+    admin.push(
+        "vision/artefacts/scan",
+        planted(home / "a", {"ct.png": b"\x89PNG", "mask.png": b"\x89PNG over"}),
+        display={"ct.png": "image", "mask.png": "overlay of ct.png"},
+    )
     admin.push("secret/datasets/plans", planted(home / "s", {"plan.txt": b"secret"}))
     many = {f"f{number:04}.txt": str(number).encode() for number in range(1203)}
     admin.push("vision/datasets/many", planted(home / "many", many))
