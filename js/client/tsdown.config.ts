@@ -1,12 +1,26 @@
 import { defineConfig, type UserConfig } from 'tsdown';
 
-const config: UserConfig = defineConfig({
-  entry: { index: 'src/index.ts' },
+const common: UserConfig = {
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',
-  dts: true,
-  sourcemap: true,
   fixedExtension: false,
-});
+  logLevel: 'warn',
+  clean: false, // one build must not clear what the other has just written
+};
+
+const config: UserConfig[] = defineConfig([
+  // for bundlers and Node: dependencies stay imports
+  { ...common, entry: { index: 'src/index.ts' }, dts: true, sourcemap: true },
+  // for a page without a bundler: what the client needs lies beside it
+  {
+    ...common,
+    entry: { index: 'src/index.ts' },
+    outDir: 'dist/standalone',
+    platform: 'browser',
+    dts: false,
+    minify: true,
+    deps: { alwaysBundle: /./ },
+  },
+]);
 export default config;

@@ -13,9 +13,12 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-const port: number = Number(process.env.KS_PAGES ?? (await freePort()));
-process.env.KS_PAGES = String(port);
-process.env.KS_ORIGINS = `http://127.0.0.1:${port} http://localhost:${port}`;
+const port: number = await freePort();
+const readme: number = await freePort();
+process.env.KS_README_PORT = String(readme);
+process.env.KS_ORIGINS = [port, readme]
+  .flatMap((one) => [`http://127.0.0.1:${one}`, `http://localhost:${one}`])
+  .join(' ');
 
 const chromium: string = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
 const args: string[] = ['--no-sandbox', '--disable-dev-shm-usage'];

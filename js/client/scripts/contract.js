@@ -12,15 +12,19 @@ async function types() {
   return `${HEAD}${astToString(ast)}`;
 }
 
-/** A class for each code, parents first. */
-async function classes() {
+/** Every code but the root's, parents first. */
+async function derivedCodes() {
   const errors = JSON.parse(await readFile(new URL('errors.json', contract), 'utf8'));
   const of = new Map(errors.map((error) => [error.code, error]));
   const depth = ({ parent }) => (parent === null ? 0 : 1 + depth(of.get(parent)));
   const derived = errors.filter(({ parent }) => parent !== null);
   derived.sort((a, b) => depth(a) - depth(b));
-  const text = derived.map(({ code, status, meaning, name, parent }) => {
-    const base = of.get(parent).name;
+  return derived.map((error) => ({ ...error, base: of.get(error.parent).name }));
+}
+
+/** A class for each code. */
+async function classes() {
+  const text = (await derivedCodes()).map(({ code, status, meaning, name, base }) => {
     return `/** ${meaning} */
 export class ${name} extends ${base} {
   static override readonly code: string = '${code}';
@@ -29,13 +33,21 @@ export class ${name} extends ${base} {
 }
 `;
   });
-  const codes = derived.map(({ name }) => `  ${name},\n`).join('');
   return `${HEAD}import { StorageError } from './storage-error.ts';
 
-${text.join('\n')}
+${text.join('\n')}`;
+}
+
+/** The list of them, for whoever looks a code up. */
+async function list() {
+  const names = (await derivedCodes()).map(({ name }) => `  ${name},\n`).join('');
+  return `${HEAD}import {
+${names}} from './classes.ts';
+import type { StorageError } from './storage-error.ts';
+
 /** Every class but the root, parents first. */
 export const CLASSES: readonly (typeof StorageError)[] = [
-${codes}];
+${names}];
 `;
 }
 
@@ -44,6 +56,7 @@ const stale = [];
 for (const [path, write] of [
   ['contract/openapi.ts', types],
   ['errors/classes.ts', classes],
+  ['errors/list.ts', list],
 ]) {
   const file = new URL(path, source);
   const text = await write();

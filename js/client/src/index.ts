@@ -6,6 +6,7 @@
 export type { CacheChoice, CacheOptions } from './cache/blobs.ts';
 export { type Client, createClient } from './client/client.ts';
 export type { ClientOptions } from './client/options.ts';
+export type { Deployment, DeploymentOptions } from './deployments/deployment.ts';
 export * from './errors/index.ts';
 export type { ObjectUrl, StoredFile } from './files/file.ts';
 export type { CallOptions, HttpOptions } from './http/http.ts';

@@ -1,4 +1,9 @@
 import { getRawBinary } from '../binaries/binaries.ts';
+import {
+  type Deployment,
+  type DeploymentOptions,
+  getDeployment,
+} from '../deployments/deployment.ts';
 import type { StoredFile } from '../files/file.ts';
 import type { CallOptions } from '../http/http.ts';
 import { type Identity, validate } from '../identity/identity.ts';
@@ -61,6 +66,12 @@ export interface Client {
    */
   getRawBinary(table: TableLike, row: RowIndex, options?: CallOptions): Promise<StoredFile[]>;
   /**
+   * What the deployment shows that this page belongs to, and the versions that are pinned with it.
+   *
+   * It is asked without the token, as it may lie at another origin.
+   */
+  getDeployment(options?: DeploymentOptions): Promise<Deployment>;
+  /**
    * Forget the token, and all that is kept of this server on this device, whoever read it.
    *
    * Later calls of this client reject. Ranges of files and lists lie in the browser's HTTP cache,
@@ -84,6 +95,7 @@ export function createClient(options: ClientOptions): Client {
     getVersions: (ref, options) => getVersions(core, ref, options),
     getTags: (ref, options) => getTags(core, ref, options),
     getRawBinary: (table, row, options) => getRawBinary(core, table, row, options),
+    getDeployment: (options) => getDeployment(core, options),
     logout() {
       core.http.tokens.end();
       return core.blobs.empty();

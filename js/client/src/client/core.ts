@@ -9,6 +9,8 @@ export interface Core {
   readonly http: Http;
   readonly api: Api;
   readonly blobs: Blobs;
+  /** To reach another origin, without the token. */
+  stranger(baseUrl: string): Http;
 }
 
 /** The parts that are shared by all calls of one client. */
@@ -16,5 +18,7 @@ export function createCore(options: ClientOptions): Core {
   const http = new Http(options);
   const api = createApi(http);
   const owner = new Owner(api, http);
-  return { http, api, blobs: new Blobs(http.baseUrl, owner, options.cache) };
+  const blobs = new Blobs(http.baseUrl, owner, options.cache);
+  const stranger = (baseUrl: string): Http => new Http({ ...options, baseUrl, token: undefined });
+  return { http, api, blobs, stranger };
 }

@@ -1,10 +1,10 @@
 import {
-  CLASSES,
   InternalError,
   InvalidInputError,
   StorageError,
   UnavailableError,
 } from '../errors/index.ts';
+import { CLASSES } from '../errors/list.ts';
 
 /** The header by which the server's logs find a request. */
 export const REQUEST_ID = 'X-Request-Id';

@@ -136,7 +136,7 @@ describe('the files of a version', () => {
   test('tell what they are to a viewer', async () => {
     const [image, mask] = await (await connect().getVersion('vision/artefacts/scan')).files();
     expect([image?.role, image?.overlayOf]).toEqual(['image', undefined]);
-    expect([mask?.role, mask?.overlayOf]).toEqual(['overlay', 'ct.png']);
+    expect([mask?.role, mask?.overlayOf]).toEqual(['overlay', 'dot.png']);
   });
 
   test('page by page', async () => {

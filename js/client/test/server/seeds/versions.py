@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from pathlib import Path
 
 import klarity_storage as ks
+
+# a picture of one pixel
+PNG = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
+)
 
 TREE = {
     "readme.txt": b"cats, and more cats\n",
@@ -32,8 +38,8 @@ def seed(admin: ks.Storage, home: Path) -> dict[str, object]:
     )
     admin.push(
         "vision/artefacts/scan",
-        planted(home / "a", {"ct.png": b"\x89PNG", "mask.png": b"\x89PNG over"}),
-        display={"ct.png": "image", "mask.png": "overlay of ct.png"},
+        planted(home / "a", {"dot.png": PNG, "mask.png": PNG + b"over"}),
+        display={"dot.png": "image", "mask.png": "overlay of dot.png"},
     )
     admin.push("secret/datasets/plans", planted(home / "s", {"plan.txt": b"secret"}))
     many = {f"f{number:04}.txt": str(number).encode() for number in range(1203)}

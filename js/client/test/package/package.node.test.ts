@@ -1,0 +1,194 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type Consumer, installConsumer } from './consumer.ts';
+
+const { address, versions } = inject('server');
+let consumer: Consumer;
+
+beforeAll(() => {
+  consumer = installConsumer();
+}, 120_000);
+afterAll(() => consumer?.remove());
+
+describe('what npm installs', () => {
+  test('is what is published, and says nothing of this machine', () => {
+    const read = (file: string): string =>
+      readFileSync(join(consumer.folder, 'node_modules/@klarity/storage', file), 'utf8');
+    const files = consumer.files.map((file) => file.replace('package/', ''));
+    expect(files).toEqual(
+      expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js']),
+    );
+    for (const file of files) {
+      expect(file).toMatch(/^(dist\/.*\.(js|d\.ts|js\.map)|LICENSE|README\.md|package\.json)$/);
+      expect(read(file)).not.toMatch(/\/work\/|\/home\/|\/root\/|registry\./);
+    }
+    const { dependencies } = JSON.parse(read('package.json'));
+    for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  for (const resolution of ['nodenext', 'bundler']) {
+    test(`type-checks: ${resolution}`, () => {
+      consumer.write(
+        'page.ts',
+        `import { createClient, FileMissingError, type StoredFile, type Version } from '@klarity/storage';
+         const storage = createClient({ baseUrl: 'https://ks.example.org', token: async () => 'ks_' });
+         export async function show(signal: AbortSignal): Promise<Blob> {
+           const version: Version = await storage.getVersion('vision/datasets/cats', { signal });
+           const file: StoredFile = await version.openFile('a.png');
+           const bytes: Uint8Array<ArrayBuffer> = await file.slice(0, 10);
+           const told: string | undefined = new FileMissingError('x').requestId;
+           // @ts-expect-error a client reads
+           storage.push('vision/datasets/cats');
+           // @ts-expect-error a row is no object
+           await storage.getRawBinary('vision/tables/runs', {});
+           return bytes.length > 0 && told ? file.blob() : new Blob();
+         }`,
+      );
+      const module = resolution === 'bundler' ? 'esnext' : resolution;
+      const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2023,dom'];
+      consumer.run(
+        'tsc',
+        ...options,
+        '--module',
+        module,
+        '--moduleResolution',
+        resolution,
+        'page.ts',
+      );
+    });
+  }
+
+  test('exports what it says, and nothing else', () => {
+    const script = consumer.write(
+      'exports.js',
+      `const names = Object.keys(await import('@klarity/storage'));
+       const alone = Object.keys(await import('@klarity/storage/standalone'));
+       const { default: about } = await import('@klarity/storage/package.json', { with: { type: 'json' } });
+       const inner = await import('@klarity/storage/dist/index.js').catch(({ code }) => code);
+       console.log(JSON.stringify({ names, alone, version: about.version, inner }));`,
+    );
+    const told = JSON.parse(consumer.run('node', '--no-warnings', script));
+    expect(told.inner).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED');
+    expect(told.version).toMatch(/^\d/);
+    expect(told.alone.sort()).toEqual(told.names.sort());
+    const contract = new URL('../../../../contract/errors.json', import.meta.url);
+    const errors: { name: string }[] = JSON.parse(readFileSync(contract, 'utf8'));
+    const values = [
+      'createClient',
+      'NetworkError',
+      'TimedOutError',
+      ...errors.map(({ name }) => name),
+    ];
+    expect(told.names.sort()).toEqual(values.sort());
+  });
+
+  test('reads in Node', () => {
+    const script = consumer.write(
+      'read.js',
+      `import { createClient } from '@klarity/storage';
+       const [baseUrl, token] = process.argv.slice(2);
+       const storage = createClient({ baseUrl, token });
+       const version = await storage.getVersion('vision/datasets/cats');
+       const file = await version.openFile('readme.txt');
+       for await (const piece of await file.stream()) process.stdout.write(piece);`,
+    );
+    expect(consumer.run('node', script, address, versions.readers.alice)).toBe(
+      'cats, and more cats\n',
+    );
+  });
+});
+
+describe('what an application weighs by it', () => {
+  async function bundled(source: string): Promise<{ first: Buffer; all: string[] }> {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: source, resolveDir: consumer.folder },
+      bundle: true,
+      minify: true,
+      splitting: true,
+      metafile: true,
+      write: false,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      outdir: 'out',
+    });
+    const outputs = Object.entries(metafile.outputs);
+    // what is loaded at once: the entry, and what it imports without import()
+    const wanted = outputs
+      .filter(([, { entryPoint }]) => entryPoint === '<stdin>')
+      .map(([name]) => name);
+    for (const name of wanted) {
+      for (const { path, kind } of metafile.outputs[name]?.imports ?? []) {
+        if (kind === 'import-statement' && !wanted.includes(path)) wanted.push(path);
+      }
+    }
+    const loaded = outputFiles.filter(({ path }) => wanted.some((name) => path.endsWith(name)));
+    const inputs = wanted.flatMap((name) => Object.keys(metafile.outputs[name]?.inputs ?? {}));
+    return { first: Buffer.concat(loaded.map(({ contents }) => contents)), all: inputs };
+  }
+
+  test('at most 25 KB, without Parquet and Arrow', async () => {
+    const source = "import { createClient } from '@klarity/storage'; globalThis.s = createClient;";
+    const { first, all } = await bundled(source);
+    const size = gzipSync(first, { level: 9 }).length;
+    console.info(`core: ${first.length} bytes minified, ${size} gzipped`);
+    expect(size).toBeLessThanOrEqual(25 * 1024);
+    expect(all.join()).not.toMatch(/hyparquet|flechette|zstd|noble/);
+  });
+
+  test('little, where it takes an error alone', async () => {
+    const source =
+      "import { NotFoundError } from '@klarity/storage'; globalThis.e = NotFoundError;";
+    const { first } = await bundled(source);
+    expect(first.length).toBeLessThan(1500);
+  });
+});
+
+describe('the page of the README', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, page = ''] = /```html\n(.*?)```/s.exec(readme) ?? [];
+
+  test('works when it is opened', async () => {
+    consumer.write('index.html', page);
+    const files = createServer((request, response) => {
+      const path = new URL(request.url ?? '', 'http://page').pathname;
+      const type = path.endsWith('.js') ? 'text/javascript' : 'text/html';
+      try {
+        const body = readFileSync(join(consumer.folder, path === '/' ? 'index.html' : path));
+        response.setHeader('Content-Type', type).end(body);
+      } catch {
+        response.writeHead(404).end();
+      }
+    });
+    const port = Number(process.env.KS_README_PORT);
+    await new Promise<void>((resolve) => files.listen(port, '127.0.0.1', resolve));
+    const executablePath = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
+    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+    try {
+      const tab = await browser.newPage();
+      const failures: unknown[] = [];
+      tab.on('pageerror', (error) => failures.push(error));
+      await tab.goto(`http://localhost:${port}/`);
+      await tab.fill('[name=server]', address);
+      await tab.fill('[name=token]', versions.readers.alice);
+      await tab.fill('[name=ref]', 'vision/artefacts/scan');
+      await tab.click('button');
+      await tab.waitForSelector('li:nth-child(2) img');
+      expect(await tab.innerText('ul')).toContain('dot.png');
+      expect(await tab.evaluate('document.querySelector("img").naturalWidth')).toBe(1);
+      await tab.fill('[name=ref]', 'vision/artefacts/none');
+      await tab.click('button');
+      await tab.waitForFunction('document.querySelector("p").textContent.includes("none")');
+      expect(failures).toEqual([]);
+    } finally {
+      await browser.close();
+      files.close();
+      files.closeAllConnections();
+    }
+  }, 60_000);
+});
