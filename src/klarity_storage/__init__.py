@@ -26,6 +26,7 @@ from klarity_storage.errors import (
     InvalidQueryError,
     InvalidReferenceError,
     MethodNotAllowedError,
+    NotAnImageError,
     NotFoundError,
     PreconditionFailedError,
     PrincipalNotFoundError,
@@ -44,6 +45,7 @@ from klarity_storage.errors import (
     TooSlowError,
     UnauthenticatedError,
     UnavailableError,
+    UnreadableImageError,
     VersionNotFoundError,
 )
 
@@ -81,6 +83,7 @@ __all__ = [
     "Kind",
     "MethodNotAllowedError",
     "Name",
+    "NotAnImageError",
     "NotFoundError",
     "PreconditionFailedError",
     "PrincipalNotFoundError",
@@ -103,6 +106,7 @@ __all__ = [
     "TooSlowError",
     "UnauthenticatedError",
     "UnavailableError",
+    "UnreadableImageError",
     "Version",
     "VersionNotFoundError",
     "connect",

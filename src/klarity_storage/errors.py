@@ -15,7 +15,9 @@
     │   ├── TooLargeError              413  a request that is larger than the server takes
     │   ├── TooSlowError               408  a request that does not arrive in time
     │   ├── PreconditionFailedError    412  a file is not the one that the request names
-    │   └── RangeNotSatisfiableError   416  bytes that a file does not have
+    │   ├── RangeNotSatisfiableError   416  bytes that a file does not have
+    │   ├── NotAnImageError            415  a file that no thumbnail can be drawn of
+    │   └── UnreadableImageError       422  an image that is damaged, or too large to be drawn
     ├── UnauthenticatedError      401  log in again
     ├── ForbiddenError            403  ask an owner for a grant (also a PermissionError)
     ├── QuotaError                403  free some room, or ask an administrator for more
@@ -185,6 +187,22 @@ class RangeNotSatisfiableError(InvalidInputError):
 
     size: int | None = None
     """Of the file, in bytes, where the server says so."""
+
+
+class NotAnImageError(InvalidInputError):
+    """The file is no image of a format that thumbnails are drawn of."""
+
+    code = "not_an_image"
+    status = 415
+    title = "The file is no image"
+
+
+class UnreadableImageError(InvalidInputError):
+    """The image is damaged, or takes more pixels, memory or time than the server gives to one."""
+
+    code = "unreadable_image"
+    status = 422
+    title = "The image cannot be read"
 
 
 class UnauthenticatedError(StorageError):

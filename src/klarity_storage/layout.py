@@ -8,6 +8,7 @@ Everything in the bucket lies under one of these prefixes, and every prefix ends
     <space>/<kind>/<name>/<version hash>/_ks/added-<sha256>.parquet
     <space>/<kind>/<name>/<version hash>/_ks/chunks-<sha256>.parquet
     <space>/<kind>/<name>/<version hash>/<path>
+    <space>/<kind>/<name>/_thumbnails/<version hash>/<sha256>-<width>.webp
     <space>/tables/<table>/…
     <space>/raw_binary/<table>/<row index>/<path>
 """
@@ -34,6 +35,7 @@ MAX_SEGMENT_BYTES: Final = 250
 
 RESERVED_SEGMENT: Final = "_ks"
 LOG_FOLDER: Final = "_log"
+THUMBNAILS_FOLDER: Final = "_thumbnails"
 LATEST: Final = "latest"
 MIN_HASH_PREFIX: Final = 4
 
@@ -118,6 +120,11 @@ class Name:
         return (
             f"{self.version_prefix(version)}{RESERVED_SEGMENT}/chunks-{check_hash(sha256)}.parquet"
         )
+
+    def thumbnail_key(self, folder: str, sha256: str, width: int) -> str:
+        """The key of a small picture of a file; nobody who pushes may write where it lies."""
+        place = f"{THUMBNAILS_FOLDER}/{check_hash(folder)}"
+        return f"{self}/{place}/{check_hash(sha256)}-{width}.webp"
 
 
 @dataclass(frozen=True, slots=True)

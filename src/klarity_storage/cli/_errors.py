@@ -36,6 +36,8 @@ NEXT: Final[dict[type[errors.StorageError], str]] = {
     errors.TooSlowError: "the same command again, over a better line",
     errors.PreconditionFailedError: "the same request without If-Match",
     errors.RangeNotSatisfiableError: "ks ls SPACE/KIND/NAME@VERSION, which shows the file's size",
+    errors.NotAnImageError: "an image: PNG, JPEG, WebP, GIF, TIFF or BMP",
+    errors.UnreadableImageError: "a smaller or mended image, pushed beside it",
     errors.UnauthenticatedError: "ks login URL",
     errors.ForbiddenError: "ks whoami, which lists your grants; an owner of the space can add one",
     errors.QuotaError: "ks gc SPACE, or an administrator's ks space quota SPACE --bytes SIZE",

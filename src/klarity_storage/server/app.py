@@ -121,7 +121,7 @@ def _application(state: State, limits: LimitsSettings) -> Litestar:
         exception_handlers={Exception: answer_failure},
         before_send=[stamp, share],
         on_startup=[_hire_workers],
-        on_shutdown=[_end_queries],
+        on_shutdown=[_end_processes],
         openapi_config=_openapi(),
         request_max_body_size=limits.body_bytes,
         middleware=[Limited(limits)],
@@ -136,11 +136,12 @@ async def _hire_workers() -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKERS, "ks-request"))
 
 
-async def _end_queries(app: Litestar) -> None:
+async def _end_processes(app: Litestar) -> None:
     """On the loop that they ran on."""
     services: Services | None = app.state.get("services")
     if services is not None:
         services.queries.close()
+        services.thumbnails.close()
 
 
 def _guarded(path: str, *nouns: ModuleType) -> Router:

@@ -24,6 +24,7 @@ from klarity_storage.server.oidc.issuers import Issuers
 from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.rights.cache import RightsCache
 from klarity_storage.server.settings.sections import Settings
+from klarity_storage.server.thumbnails.service import Thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,12 @@ class Services:
     guesses: Guesses = field(default_factory=Guesses)
     metrics: Metrics = field(default_factory=Metrics)
     files: FileReads = field(default_factory=FileReads)
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def close(self) -> None:
         """Let go of files and processes; the engine belongs to whoever started it."""
         self.queries.close()
+        self.thumbnails.close()
         self.audit.close()
         self.database.close()
 
@@ -84,6 +87,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         Issuers(settings.oidc),
         guesses=Guesses(settings.limits.guesses),
         files=FileReads(settings.files),
+        thumbnails=Thumbnails(settings.thumbnails),
     )
 
 

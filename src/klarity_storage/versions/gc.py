@@ -16,7 +16,7 @@ from uuid import uuid4
 from obstore.store import ObjectStore
 
 from klarity_storage.errors import NotFoundError
-from klarity_storage.layout import RESERVED_SEGMENT, Name
+from klarity_storage.layout import RESERVED_SEGMENT, THUMBNAILS_FOLDER, Name
 from klarity_storage.protocol.log import Commit, Purge
 from klarity_storage.protocol.versions import Garbage, GarbageObject
 from klarity_storage.versions.append import append_action
@@ -28,7 +28,8 @@ MAX_OBJECTS: Final = 10_000
 """That one call deletes, and one entry of the log names."""
 
 _BULK = 1000
-_OURS = re.compile(r"[0-9a-f]{64}/.")
+_THUMBNAIL = re.compile(rf"{THUMBNAILS_FOLDER}/([0-9a-f]{{64}})/.")
+_OURS = re.compile(rf"[0-9a-f]{{64}}/.|{_THUMBNAIL.pattern}")
 _COMPANION = re.compile(rf"[0-9a-f]{{64}}/{RESERVED_SEGMENT}/(?!manifest-|pack-)")
 
 
@@ -117,15 +118,23 @@ class Referred:
     objects: frozenset[str]
     folders: frozenset[str]
     """Where manifests lie: what is beside one, and neither manifest nor pack, belongs to it."""
+    drawn: frozenset[str]
+    """Where any object lies: thumbnails of what is there are kept."""
 
     @classmethod
     def by(cls, commits: Iterable[Commit]) -> Referred:
         commits = list(commits)
         manifests = {commit.manifest_key for commit in commits}
         objects = {stored.key for commit in commits for stored in commit.objects}
-        return cls(frozenset(objects | manifests), frozenset(key[:64] for key in manifests))
+        return cls(
+            frozenset(objects | manifests),
+            frozenset(key[:64] for key in manifests),
+            frozenset(key[:64] for key in objects),
+        )
 
     def __contains__(self, key: str) -> bool:
+        if thumbnail := _THUMBNAIL.match(key):
+            return thumbnail[1] in self.drawn
         return key in self.objects or (key[:64] in self.folders and bool(_COMPANION.match(key)))
 
 
@@ -181,7 +190,10 @@ def _purge(
     by: str,
     since: datetime | None,
 ) -> list[GarbageObject]:
-    """Name in the log what is garbage as the log stands there, then delete what the log names."""
+    """Name in the log what is garbage as the log stands there, then delete what the log names.
+
+    Thumbnails are not named: they are drawn again when somebody asks for one.
+    """
     keys = [item.key.removeprefix(history.name.prefix) for item in items]
 
     def action(history: History) -> Purge | None:
@@ -189,7 +201,10 @@ def _purge(
         named = [
             key
             for key in keys
-            if key not in live and key not in spared and key not in history.purged
+            if key not in live
+            and key not in spared
+            and key not in history.purged
+            and not _THUMBNAIL.match(key)
         ]
         if not named:
             return None
@@ -197,7 +212,11 @@ def _purge(
 
     write_id = uuid4().hex
     purged = append_action(store, history, action).purged
-    gone = [item for key, item in zip(keys, items, strict=True) if key in purged]
+    gone = [
+        item
+        for key, item in zip(keys, items, strict=True)
+        if key in purged or _THUMBNAIL.match(key)
+    ]
     _delete(store, history, [item.key for item in gone])
     return gone
 

@@ -25,7 +25,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read a file of a version, or list a folder of it
+         * Read a file of a version, or a thumbnail of it, or list a folder
          * @description A tag, `latest` or the beginning of a hash redirects to the whole hash. An address that ends in
          *     a slash is a folder's.
          */
@@ -1544,8 +1544,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The file is no image (`not_an_image`). */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The range cannot be served (`range_not_satisfiable`). */
             416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The image cannot be read (`unreadable_image`). */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1611,6 +1629,8 @@ export interface operations {
                 limit?: number;
                 /** @description List the files in folders too. */
                 recursive?: boolean;
+                /** @description A WebP that fits into a square of so many pixels. */
+                thumbnail?: 64 | 128 | 256 | 512 | 1024 | null;
             };
             header?: never;
             path: {
@@ -1678,8 +1698,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The file is no image (`not_an_image`). */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The range cannot be served (`range_not_satisfiable`). */
             416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The image cannot be read (`unreadable_image`). */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -141,6 +141,13 @@ export class MethodNotAllowedError extends InvalidInputError {
   override readonly name: string = 'MethodNotAllowedError';
 }
 
+/** The file is no image of a format that thumbnails are drawn of. */
+export class NotAnImageError extends InvalidInputError {
+  static override readonly code: string = 'not_an_image';
+  static override readonly status: number = 415;
+  override readonly name: string = 'NotAnImageError';
+}
+
 /** The file is another than the request's If-Match names. */
 export class PreconditionFailedError extends InvalidInputError {
   static override readonly code: string = 'precondition_failed';
@@ -230,6 +237,13 @@ export class TooSlowError extends InvalidInputError {
   static override readonly code: string = 'too_slow';
   static override readonly status: number = 408;
   override readonly name: string = 'TooSlowError';
+}
+
+/** The image is damaged, or takes more pixels, memory or time than the server gives to one. */
+export class UnreadableImageError extends InvalidInputError {
+  static override readonly code: string = 'unreadable_image';
+  static override readonly status: number = 422;
+  override readonly name: string = 'UnreadableImageError';
 }
 
 /** There is no such name, version, tag or hash. */

@@ -20,6 +20,7 @@ import {
   InvalidQueryError,
   InvalidReferenceError,
   MethodNotAllowedError,
+  NotAnImageError,
   PreconditionFailedError,
   PrincipalNotFoundError,
   PurgedError,
@@ -33,6 +34,7 @@ import {
   TableNotFoundError,
   TooLargeError,
   TooSlowError,
+  UnreadableImageError,
   VersionNotFoundError,
 } from './classes.ts';
 import type { StorageError } from './storage-error.ts';
@@ -59,6 +61,7 @@ export const CLASSES: readonly (typeof StorageError)[] = [
   InvalidQueryError,
   InvalidReferenceError,
   MethodNotAllowedError,
+  NotAnImageError,
   PreconditionFailedError,
   PrincipalNotFoundError,
   PurgedError,
@@ -72,5 +75,6 @@ export const CLASSES: readonly (typeof StorageError)[] = [
   TableNotFoundError,
   TooLargeError,
   TooSlowError,
+  UnreadableImageError,
   VersionNotFoundError,
 ];

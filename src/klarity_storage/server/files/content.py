@@ -44,6 +44,8 @@ class Content:
     """What to say when they are not what they were."""
     settle: Callable[[Part], Awaitable[str]] | None = None
     """Another ETag with which a part of it is still right, or a failure."""
+    thumbnail: Callable[[int], str] | None = None
+    """The key of a small picture of it, by its width; of files of versions."""
 
 
 @dataclass(frozen=True, slots=True)

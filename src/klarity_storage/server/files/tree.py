@@ -104,6 +104,10 @@ def _content(
     async def settle(part: Part) -> str:
         return await confirmed.state(content, part)
 
+    def thumbnail(width: int) -> str:
+        # with what its bytes lie in, which other versions may share, it goes
+        return name.thumbnail_key(file.extents[0].object[:_HASH], file.sha256, width)
+
     content = Content(
         store=store,
         path=file.path,
@@ -115,6 +119,7 @@ def _content(
         parts=parts,
         damaged=lambda: damaged(name, file),
         settle=settle,
+        thumbnail=thumbnail if file.extents else None,
     )
     return content
 

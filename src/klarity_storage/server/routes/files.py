@@ -18,9 +18,11 @@ from klarity_storage.errors import (
     FileMissingError,
     IntegrityError,
     InvalidInputError,
+    NotAnImageError,
     PreconditionFailedError,
     RangeNotSatisfiableError,
     TableNotFoundError,
+    UnreadableImageError,
     VersionNotFoundError,
 )
 from klarity_storage.protocol.files import FolderPage
@@ -29,8 +31,13 @@ from klarity_storage.server.files.address import ObjectAddress, parse_address
 from klarity_storage.server.files.answer import plan_answer
 from klarity_storage.server.files.caller import know_the_reader
 from klarity_storage.server.files.conditions import Answer, decide_answer
-from klarity_storage.server.files.content import Found, Listed, Moved
-from klarity_storage.server.files.describe import ASK_AGAIN, GUARDED
+from klarity_storage.server.files.content import Content, Found, Listed, Moved
+from klarity_storage.server.files.describe import (
+    ASK_AGAIN,
+    FOREVER,
+    GUARDED,
+    content_disposition,
+)
 from klarity_storage.server.files.folders import MOST, USUAL, Page
 from klarity_storage.server.files.objects import find_object
 from klarity_storage.server.files.response import FileResponse
@@ -38,6 +45,7 @@ from klarity_storage.server.files.tree import find_in_tree
 from klarity_storage.server.http.authentication import Caller, context_of
 from klarity_storage.server.http.documents import failures
 from klarity_storage.server.http.failures import answer_failure
+from klarity_storage.server.thumbnails.service import MEDIA_TYPE, Width
 
 _TREE: Final = "/{space:str}/{kind:str}/{name:str}/{version:str}"
 _TABLE: Final = "/{space:str}/tables/{table:str}"
@@ -46,6 +54,9 @@ _ROWS: Final = "/{space:str}/raw_binary/{table:str}"
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="Entries of a listing's page.")]
 Recursive = Annotated[bool, QueryParameter(description="List the files in folders too.")]
 After = Annotated[str, QueryParameter(description="The entry that a listing's page comes behind.")]
+Thumbnail = Annotated[
+    Width | None, QueryParameter(description="A WebP that fits into a square of so many pixels.")
+]
 Download = Annotated[bool, QueryParameter(description="Let browsers save the file.")]
 
 _FAILURES: Final = (
@@ -65,24 +76,28 @@ _BYTES: Final = {
 _LIST: Final = {
     200: ResponseSpec(FolderPage, generate_examples=False, description="What stands there.")
 }
-_OF_VERSIONS: Final = failures(VersionNotFoundError, *_FAILURES)
+_OF_VERSIONS: Final = failures(
+    VersionNotFoundError, NotAnImageError, UnreadableImageError, *_FAILURES
+)
 _OF_TABLES: Final = failures(TableNotFoundError, *_FAILURES)
 
 
 async def read_file(
     context: Caller,
     request: Request[Context, Any, Any],
+    *,
     after: After = "",
     limit: Limit = USUAL,
     recursive: Recursive = False,
     download: Download = False,
+    thumbnail: Thumbnail = None,
 ) -> ASGIResponse:
-    """Read a file of a version, or list a folder of it.
+    """Read a file of a version, or a thumbnail of it, or list a folder.
 
     A tag, `latest` or the beginning of a hash redirects to the whole hash. An address that ends in
     a slash is a folder's.
     """
-    return await _serve(context, request, Page(after, limit, recursive), download)
+    return await _serve(context, request, Page(after, limit, recursive), download, thumbnail)
 
 
 async def list_version_files(
@@ -138,7 +153,11 @@ async def tell_methods() -> Response[None]:
 
 
 async def _serve(
-    context: Context, request: Request[Context, Any, Any], page: Page, download: bool = False
+    context: Context,
+    request: Request[Context, Any, Any],
+    page: Page,
+    download: bool = False,
+    thumbnail: int | None = None,
 ) -> ASGIResponse:
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
         raise InvalidInputError(f"{request.method} takes no body here.", hint="Send none.")
@@ -151,6 +170,8 @@ async def _serve(
             return ASGIResponse(status_code=307, headers=headers)
         case Listed(listing):
             return _listing(request, msgspec.json.encode(listing))
+        case content if thumbnail is not None:
+            return await _small(context, request, content, thumbnail)
         case content:
             plan = plan_answer(content, request.headers, request.method, attachment=download)
             files = context.services.files
@@ -160,13 +181,32 @@ async def _serve(
 
 def _listing(request: Request[Context, Any, Any], body: bytes) -> ASGIResponse:
     """Of versions too it may change: the same files can be shown another way."""
+    return _made(request, body, "application/json", {"Cache-Control": ASK_AGAIN})
+
+
+async def _small(
+    context: Context, request: Request[Context, Any, Any], content: Content, width: int
+) -> ASGIResponse:
+    services = context.services
+    drawn = await services.thumbnails.of(services.buckets, services.usage, content, width)
+    told = {
+        "Cache-Control": FOREVER,
+        "Content-Disposition": content_disposition(f"{content.path}.webp"),
+    }
+    return _made(request, drawn, MEDIA_TYPE, told)
+
+
+def _made(
+    request: Request[Context, Any, Any], body: bytes, media_type: str, told: dict[str, str]
+) -> ASGIResponse:
+    """What is made of files: small, and known by its own digest."""
     etag = f'"{hashlib.sha256(body).hexdigest()}"'
-    headers = GUARDED | {"Cache-Control": ASK_AGAIN, "ETag": etag}
+    headers = GUARDED | told | {"ETag": etag}
     if decide_answer(request.headers, request.method, etag) is Answer.NOT_MODIFIED:
         return ASGIResponse(status_code=304, headers=headers)
     return ASGIResponse(
         body=body if request.method == "GET" else b"",
-        media_type="application/json",
+        media_type=media_type,
         headers=headers | {"Content-Length": str(len(body))},
     )
 
