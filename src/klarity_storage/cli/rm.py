@@ -19,9 +19,12 @@ from klarity_storage.layout import Kind, Reference
 @click.argument("reference")
 @click.option("--reason", "-m", default="", help="Why, in one line.")
 @click.option("--untag", is_flag=True, help="Delete it with the tags that stand for it.")
+@click.option("--unpin", is_flag=True, help="Delete it although a deployment shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @pass_session
-def command(session: Session, reference: str, reason: str, untag: bool, yes: bool) -> None:
+def command(
+    session: Session, /, *, reference: str, reason: str, untag: bool, unpin: bool, yes: bool
+) -> None:
     """Delete a version, whose bytes stay until `ks gc`; or a table.
 
     REFERENCE says which: SPACE/KIND/NAME@TAG-OR-HASH. Until its bytes are collected, a push of the
@@ -29,14 +32,14 @@ def command(session: Session, reference: str, reason: str, untag: bool, yes: boo
     its versions and the binaries of its rows.
     """
     if Reference.parse(reference).name.kind is Kind.TABLES:
-        if reason or untag:
+        if reason or untag or unpin:
             raise InvalidInputError(
-                "A table is dropped with its history: it takes no --reason and no --untag."
+                "A table is dropped with its history: it takes no --reason, --untag or --unpin."
             )
         _drop(session, reference, yes=yes)
         return
     session.out.confirm(f"Delete the version {reference}?", yes=yes)
-    session.connect().delete(reference, reason=reason, untag=untag)
+    session.connect().delete(reference, reason=reason, untag=untag, unpin=unpin)
     session.out.result({"deleted": reference}, "", f"Deleted {reference}.")
     name = reference.removeprefix("ks://").partition("@")[0]
     session.out.hint(f"ks gc {name} lists what can be freed.")

@@ -61,7 +61,9 @@ class Backend(PushTarget, Protocol):
     def history(self, name: Name) -> History:
         """The log of a name, folded; empty where there is no such name."""
 
-    def delete_version(self, name: Name, selector: str, *, reason: str, untag: bool) -> None: ...
+    def delete_version(
+        self, name: Name, selector: str, *, reason: str, untag: bool, unpin: bool
+    ) -> None: ...
 
     def collect_garbage(self, name: Name, *, grace: int, dry_run: bool) -> Garbage: ...
 

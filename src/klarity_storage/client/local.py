@@ -129,7 +129,9 @@ class LocalBackend:
     def place(self, name: Name, version: str) -> UploadPlace:
         return self.history(name).place(version)
 
-    def delete_version(self, name: Name, selector: str, *, reason: str, untag: bool) -> None:
+    def delete_version(
+        self, name: Name, selector: str, *, reason: str, untag: bool, unpin: bool
+    ) -> None:
         delete_version(
             self._store,
             name,
@@ -137,6 +139,7 @@ class LocalBackend:
             by=self._by,
             reason=reason,
             untag=untag,
+            unpin=unpin,
             history=self.history(name),
         )
 

@@ -136,10 +136,16 @@ class RemoteBackend:
         self._histories[name] = history
         return history
 
-    def delete_version(self, name: Name, selector: str, *, reason: str, untag: bool) -> None:
+    def delete_version(
+        self, name: Name, selector: str, *, reason: str, untag: bool, unpin: bool
+    ) -> None:
         # a tag, or the beginning of a hash, may mean another version when it is asked again
         version = self.version(name, selector).version
-        said = {"reason": reason or None, "untag": "true" if untag else None}
+        said = {
+            "reason": reason or None,
+            "untag": "true" if untag else None,
+            "unpin": "true" if unpin else None,
+        }
         self._http.delete(_of(name, "versions", version), **said)
 
     def collect_garbage(self, name: Name, *, grace: int, dry_run: bool) -> Garbage:

@@ -76,7 +76,9 @@ class Upkeep(Connection):
         """Who tagged, untagged, deleted or purged what of a name, newest first."""
         return list(reversed(self._backend.history(bare_name(ref)).events))
 
-    def delete(self, ref: str, *, reason: str = "", untag: bool = False) -> None:
+    def delete(
+        self, ref: str, *, reason: str = "", untag: bool = False, unpin: bool = False
+    ) -> None:
         """Delete a version: it leaves the lists, and its bytes stay until ``collect_garbage``.
 
         Until then a push of the same content brings it back without an upload.
@@ -85,9 +87,10 @@ class Upkeep(Connection):
             ref: which version, by its hash, a tag or ``@latest``.
             reason: why, in one line.
             untag: whether the tags that stand for it go with it.
+            unpin: whether it goes although deployments show it, or can be rolled back to it.
 
         Raises:
-            ConflictError: a tag stands for it.
+            ConflictError: a tag stands for it, or a deployment shows it.
             ForbiddenError: the caller is no owner of the name.
         """
         reference = versioned(ref)
@@ -96,7 +99,9 @@ class Upkeep(Connection):
                 f"{ref!r} does not say which version to delete.",
                 hint=f"Write {reference.name}@HASH; ks log {reference.name} lists them.",
             )
-        self._backend.delete_version(reference.name, reference.selector, reason=reason, untag=untag)
+        self._backend.delete_version(
+            reference.name, reference.selector, reason=reason, untag=untag, unpin=unpin
+        )
 
     def collect_garbage(
         self, scope: str, *, grace: timedelta = timedelta(days=1), dry_run: bool = True

@@ -72,9 +72,22 @@ class Delete(Entry, frozen=True, kw_only=True, tag="delete"):
     reason: str = ""
 
 
+class Pin(Entry, frozen=True, kw_only=True, tag="pin"):
+    """A version that must stay, since something shows it."""
+
+    version: str
+    holder: str
+    """What shows it: ``web/prod``, a deployment."""
+
+
+class Unpin(Entry, frozen=True, kw_only=True, tag="unpin"):
+    version: str
+    holder: str
+
+
 class Purge(Entry, frozen=True, kw_only=True, tag="purge"):
     objects: list[str]
     """Keys, relative to the name's prefix, that are about to be deleted, and never used again."""
 
 
-Action = Commit | Tag | Untag | Delete | Purge
+Action = Commit | Tag | Untag | Delete | Pin | Unpin | Purge

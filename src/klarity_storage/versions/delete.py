@@ -26,6 +26,7 @@ def delete_version(
     by: str,
     reason: str = "",
     untag: bool = False,
+    unpin: bool = False,
     history: History | None = None,
 ) -> VersionInfo:
     """Append the deletion of a version, and return what the version was.
@@ -39,11 +40,12 @@ def delete_version(
         by: who asks: ``user:alice``.
         reason: why, in one line.
         untag: whether the tags that stand for it go with it.
+        unpin: whether it goes although deployments show it.
         history: what is known of the name, to read only what is newer.
 
     Raises:
         VersionNotFoundError: there is no such version.
-        ConflictError: a tag stands for it.
+        ConflictError: a tag stands for it, or a deployment shows it.
     """
     check_selector(selector)
     if len(reason) > MAX_REASON:
@@ -58,6 +60,12 @@ def delete_version(
             raise ConflictError(
                 f"{name}@{version[:12]} is tagged {', '.join(info.tags)}.",
                 hint=f"ks tag rm {name} {info.tags[0]}",
+            )
+        if (holders := history.holders(version)) and not unpin:
+            raise ConflictError(
+                f"{name}@{version[:12]} is kept for {', '.join(holders)}: it is deployed there, "
+                "or can be rolled back to.",
+                hint=f"ks web remove {holders[0]}, or ks rm --unpin to delete it all the same",
             )
         gone[:] = [info]
         return Delete(

@@ -6,15 +6,27 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from obstore.store import ObjectStore
 
 from klarity_storage.errors import InvalidReferenceError, VersionNotFoundError
 from klarity_storage.layout import LATEST, Name, is_hash_prefix
-from klarity_storage.protocol.log import SERVER, Action, Commit, Delete, Purge, Tag, Untag
+from klarity_storage.protocol.log import (
+    SERVER,
+    Action,
+    Commit,
+    Delete,
+    Pin,
+    Purge,
+    Tag,
+    Unpin,
+    Untag,
+)
 from klarity_storage.protocol.versions import TagInfo, UploadPlace, VersionInfo
 from klarity_storage.versions.log import read_entries
+
+NOBODY: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +74,13 @@ class History:
     point at them any more."""
     events: tuple[Event, ...] = ()
     """What happened beside the commits, oldest first."""
+    pinned: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Who shows which version, so that it is not deleted unawares."""
 
     def with_entries(self, entries: list[tuple[int, Action]]) -> History:
         """What the history is with these entries behind it."""
         commits, tagged, deleted = dict(self.commits), dict(self.tagged), dict(self.deleted)
+        pinned = dict(self.pinned)
         for number, action in entries:
             if isinstance(action, Commit):
                 commits[number] = action
@@ -79,8 +94,11 @@ class History:
                 of_it = [entry for entry in commits.values() if entry.version == gone]
                 if of_it:
                     deleted[gone] = Deleted(of_it[-1], action.at)
+                pinned.pop(gone, None)
                 commits = {n: entry for n, entry in commits.items() if entry.version != gone}
                 tagged = {tag: entry for tag, entry in tagged.items() if entry.version != gone}
+            else:
+                _hold(pinned, action)
         new = [action for _, action in entries]
         purged = {key for action in new if isinstance(action, Purge) for key in action.objects}
         came = [action for action in new if isinstance(action, Commit)]
@@ -94,6 +112,7 @@ class History:
             self.closed | {key[:64] for key in purged} | {key[:64] for key in _keys(came)},
             self.purged | purged,
             self.events + tuple(_events(entries)),
+            pinned,
         )
 
     def latest(self) -> VersionInfo | None:
@@ -116,6 +135,10 @@ class History:
     def holds(self, version: str) -> bool:
         """Whether a version was committed and not deleted, by its whole hash."""
         return any(commit.version == version for commit in self.commits.values())
+
+    def holders(self, version: str) -> list[str]:
+        """What shows a version, by its whole hash, sorted."""
+        return sorted(self.pinned.get(version, NOBODY))
 
     def place(self, version: str) -> UploadPlace:
         """The manifest of this content when everything is there, and where a push of it uploads.
@@ -224,6 +247,13 @@ class History:
         )
 
 
+def _hold(pinned: dict[str, frozenset[str]], action: Action) -> None:
+    if isinstance(action, Pin):
+        pinned[action.version] = pinned.get(action.version, NOBODY) | {action.holder}
+    elif isinstance(action, Unpin):
+        pinned[action.version] = pinned.get(action.version, NOBODY) - {action.holder}
+
+
 def _has_expired(event: Event) -> bool:
     return event.action == "delete" and event.by == SERVER
 
@@ -250,7 +280,7 @@ def _events(entries: list[tuple[int, Action]]) -> Iterator[Event]:
             case Purge():
                 yield Event(seq, "purge", action.at, action.by, objects=len(action.objects))
             case _:
-                pass  # commits are versions
+                pass  # commits are versions, and pins are told by `why`
 
 
 def read_history(store: ObjectStore, name: Name, known: History | None = None) -> History:

@@ -79,6 +79,10 @@ def _why_live(history: History, selector: str | None) -> Why:
             error.message, hint="Write all digits of the hash of a deleted version."
         ) from error
     because = [f"The tag {tag} stands for it." for tag in info.tags]
+    because += [
+        f"The deployment {holder} shows it, or can be rolled back to it."
+        for holder in history.holders(info.version)
+    ]
     if info.latest:
         because.append("It is the latest version.")
     return Why(kept=True, because=tuple(because) or ("It was committed and not deleted.",))

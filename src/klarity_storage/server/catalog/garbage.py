@@ -15,13 +15,19 @@ from klarity_storage.versions import delete, gc
 
 
 def delete_version(
-    context: Context, name: Name, selector: str, *, reason: str = "", untag: bool = False
+    context: Context,
+    name: Name,
+    selector: str,
+    *,
+    reason: str = "",
+    untag: bool = False,
+    unpin: bool = False,
 ) -> None:
     """Take a version out of the lists; its bytes stay until they are collected.
 
     Raises:
         VersionNotFoundError: there is no such name or version.
-        ConflictError: a tag stands for it.
+        ConflictError: a tag stands for it, or a deployment shows it.
         ForbiddenError: the caller is no owner of the name.
     """
     check_selector(selector)
@@ -35,6 +41,7 @@ def delete_version(
             by=context.actor.principal,
             reason=reason,
             untag=untag,
+            unpin=unpin,
             history=services.histories.known(name),
         )
     services.histories.outdate(name)

@@ -37,11 +37,11 @@ def delete_version(  # noqa: PLR0917 - Litestar passes them all by name
     selector: FromPath[str],
     reason: FromQuery[str] = "",
     untag: FromQuery[bool] = False,
+    unpin: FromQuery[bool] = False,
 ) -> None:
     """Take a version out of the lists; its bytes stay until they are collected."""
-    garbage.delete_version(
-        context, Name(space, Kind(kind), name), selector, reason=reason, untag=untag
-    )
+    wanted = Name(space, Kind(kind), name)
+    garbage.delete_version(context, wanted, selector, reason=reason, untag=untag, unpin=unpin)
 
 
 @get(

@@ -89,6 +89,7 @@ def _expire_versions(services: Services, bucket: Bucket, name: Name, since: date
                 by=SERVER,
                 reason=f"it is kept for {_days(bucket)} after it was written",
                 untag=True,
+                unpin=True,
                 history=history,
             )
         except VersionNotFoundError:
