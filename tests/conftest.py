@@ -23,6 +23,7 @@ pytest_plugins = [
     "browser_fixture",
     "buckets_fixture",
     "oidc_fixture",
+    "web_fixture",
 ]
 
 Tree = Mapping[str, bytes]

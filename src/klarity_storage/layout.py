@@ -7,6 +7,7 @@ Everything in the bucket lies under one of these prefixes, and every prefix ends
     <space>/<kind>/<name>/<version hash>/_ks/manifest-<sha256>.parquet
     <space>/<kind>/<name>/<version hash>/_ks/added-<sha256>.parquet
     <space>/<kind>/<name>/<version hash>/_ks/chunks-<sha256>.parquet
+    <space>/<kind>/<name>/<version hash>/_ks/encoded-<sha256>.{json,bin}
     <space>/<kind>/<name>/<version hash>/<path>
     <space>/<kind>/<name>/_thumbnails/<version hash>/<sha256>-<width>.webp
     <space>/tables/<table>/…
@@ -125,6 +126,11 @@ class Name:
         """The key of a small picture of a file; nobody who pushes may write where it lies."""
         place = f"{THUMBNAILS_FOLDER}/{check_hash(folder)}"
         return f"{self}/{place}/{check_hash(sha256)}-{width}.webp"
+
+    def encoded_key(self, version: str, manifest: str, suffix: str) -> str:
+        """The key of a version's files in compressed forms (bin), and of their list (json)."""
+        folder, _, file = self.manifest_key(version, manifest).rpartition("/")
+        return f"{folder}/{file.replace('manifest-', 'encoded-').removesuffix('parquet')}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ NOUNS: Final = {
     "gc": Noun("Versions", "List what no version refers to, and delete it when asked to."),
     "table": Noun("Tables", "Tables: push, ls, show, query, cache, and their upkeep."),
     "raw": Noun("Tables", "Binaries of a table's rows: push, ls, pull, rm."),
+    "web": Noun("Front ends", "Front ends: publish, deploy, rollback, ls, show, history, remove."),
     "credentials": Noun("Tables", "Get temporary S3 credentials for other tools."),
     "space": Noun(
         "Administration", "Spaces, the units of ownership: create, ls, show, quota, move."

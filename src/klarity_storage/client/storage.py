@@ -15,6 +15,7 @@ from klarity_storage.client.references import bare_name, versioned
 from klarity_storage.client.table_cache import TableCache
 from klarity_storage.client.upkeep import Upkeep
 from klarity_storage.client.version import Version
+from klarity_storage.client.web import Web
 from klarity_storage.errors import SourceChangedError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.credentials import Operation
@@ -25,7 +26,7 @@ from klarity_storage.versions.push import Description, push_tree
 from klarity_storage.versions.stat_index import StatIndex
 
 
-class Storage(Upkeep, TableCache):
+class Storage(Upkeep, TableCache, Web):
     """A connection; make one with ``ks.connect()``.
 
     Example:

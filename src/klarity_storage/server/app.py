@@ -29,6 +29,7 @@ from klarity_storage.server.routes import (
     audit,
     authorize,
     credentials,
+    deployments,
     files,
     garbage,
     grants,
@@ -36,6 +37,7 @@ from klarity_storage.server.routes import (
     health,
     identity,
     metrics,
+    pages,
     queries,
     raw_binaries,
     rights,
@@ -49,6 +51,7 @@ from klarity_storage.server.routes import (
 from klarity_storage.server.services import Services
 from klarity_storage.server.settings.check import read_networks
 from klarity_storage.server.settings.sections import LimitsSettings, ServerSettings
+from klarity_storage.server.web.hosts import ByHost
 
 WORKERS: Final = 40
 """Requests that are worked on at once; the database has a connection for each."""
@@ -71,6 +74,7 @@ _NOUNS = (
     raw_binaries,
     versions,
     garbage,
+    deployments,
     audit,
 )
 _TAGS = {
@@ -84,6 +88,7 @@ _TAGS = {
     "credentials": "Temporary keys of the S3 engine, through which bytes flow directly.",
     "versions": "Artefacts, models and datasets: immutable versions, and tags on them.",
     "tables": "Delta Lake tables.",
+    "web": "Front ends: which version of one a deployment shows to browsers.",
     "audit": "Who did what, and who was refused.",
     "files": "The bytes of all that over HTTPS, for whoever has no S3.",
 }
@@ -99,7 +104,8 @@ def create_app(
     trusted = read_networks(server.trusted_proxies if server else ())
     app = _application(State({"services": services}), limits or LimitsSettings())
     # around Litestar's own: also what no route takes comes from somewhere, and is noted
-    app.asgi_handler = BehindProxies(Observed(app.asgi_handler, services.metrics), trusted)
+    by_host = ByHost(app.asgi_handler, services.web.settings.hosts)
+    app.asgi_handler = BehindProxies(Observed(by_host, services.metrics), trusted)
     return app
 
 
@@ -116,6 +122,7 @@ def _application(state: State, limits: LimitsSettings) -> Litestar:
             _guarded("/", metrics),
             _guarded("/v1", *_NOUNS),
             files.ROUTER,
+            pages.ROUTER,
         ],
         state=state,
         exception_handlers={Exception: answer_failure},

@@ -25,6 +25,7 @@ from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.rights.cache import RightsCache
 from klarity_storage.server.settings.sections import Settings
 from klarity_storage.server.thumbnails.service import Thumbnails
+from klarity_storage.server.web.service import WebService
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     files: FileReads = field(default_factory=FileReads)
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
+    web: WebService = field(default_factory=WebService)
 
     def close(self) -> None:
         """Let go of files and processes; the engine belongs to whoever started it."""
@@ -88,6 +90,7 @@ def open_services(settings: Settings, buckets: Iterable[Bucket]) -> Services:
         guesses=Guesses(settings.limits.guesses),
         files=FileReads(settings.files),
         thumbnails=Thumbnails(settings.thumbnails),
+        web=WebService(settings.web),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -65,6 +65,11 @@ class PushTarget(Protocol):
         """Make what is uploaded a version."""
 
 
+Beside = Callable[[ObjectStore, str, str], None]
+"""Writes what belongs beside a manifest: told the bucket, the version's folder and the manifest's
+file name. It is not asked where everything is in storage already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """What a commit says of itself."""
@@ -87,6 +92,7 @@ def push_tree(
     progress: OnProgress | None = None,
     stat_index: StatIndex | None = None,
     content_index: Path | None = None,
+    beside: Beside | None = None,
 ) -> VersionInfo:
     """Push a file or folder, and return the version that it is.
 
@@ -102,6 +108,7 @@ def push_tree(
         progress: called while the push runs.
         stat_index: what the files were at the last push; None to read every file.
         content_index: the file that keeps which version has what; None to ask storage each time.
+        beside: writes what belongs beside the manifest.
 
     Raises:
         InvalidPathError: a file name or link cannot be stored.
@@ -120,7 +127,9 @@ def push_tree(
         known = target.versions(name)
         if known and known[0].version == version and display is None:
             return known[0]
-        push = _Push(target, name, version, files, cuts, known, display, progress, content_index)
+        push = _Push(
+            target, name, version, files, cuts, known, display, progress, content_index, beside
+        )
         manifest = _place(push)
         if manifest is None:
             continue
@@ -146,6 +155,7 @@ class _Push:
     display: Display | None
     progress: OnProgress | None
     content_index: Path | None
+    beside: Beside | None
 
 
 def _request(
@@ -241,6 +251,8 @@ def _upload(push: _Push, folder: str) -> str:
     file_name, data = manifest.encode()
     if base and latest and len(manifest) >= LISTED_FROM:
         write_added(store, name, folder, file_name, added_to(base, latest, manifest))
+    if push.beside is not None:
+        push.beside(store, folder, file_name)
     _put_manifest(store, name, folder, file_name, data)
     return file_name
 

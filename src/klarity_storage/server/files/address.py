@@ -81,7 +81,7 @@ def parse_address(path: bytes) -> Address:
         raise InvalidPathError("The address is longer than the address of any file.")
     if not path.startswith(ROOT):
         raise _nothing_there()
-    segments = [_decoded(segment) for segment in path[len(ROOT) :].split(b"/")]
+    segments = [decoded_segment(segment) for segment in path[len(ROOT) :].split(b"/")]
     if folder := len(segments) > 3 and not segments[-1]:
         segments.pop()
     if len(segments) < 3:
@@ -103,7 +103,12 @@ def parse_address(path: bytes) -> Address:
             return TreeAddress(found, check_selector(selector), _path(below), folder or not below)
 
 
-def _decoded(segment: bytes) -> str:
+def decoded_segment(segment: bytes) -> str:
+    """One segment of an address as text.
+
+    Raises:
+        InvalidPathError: it cannot be read, or holds a slash.
+    """
     if _BAD_ESCAPE.search(segment):
         raise InvalidPathError("The address cannot be read: a '%' has no two digits behind it.")
     try:

@@ -57,7 +57,7 @@ def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
         return Listed(tree_page(manifest, info.version, address.path, page))
     try:
         file = manifest.find(address.path)
-        return _content(services, store, history.commits[info.seq], name, file)
+        return tree_content(services, store, history.commits[info.seq], name, file)
     except FileMissingError as error:
         if manifest.between(f"{address.path}/", f"{address.path}0"):  # "0" follows "/"
             raise FileMissingError(
@@ -91,9 +91,10 @@ def _history(services: Services, store: ObjectStore, address: TreeAddress) -> Hi
     return services.histories.read(store, address.name)
 
 
-def _content(
+def tree_content(
     services: Services, store: ObjectStore, commit: Commit, name: Name, file: FileInfo
 ) -> Content:
+    """A file of a version, as its commit says where it lies."""
     confirmed = services.files.confirmed
 
     def parts(start: int, end: int) -> Iterator[Part]:

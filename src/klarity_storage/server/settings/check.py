@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
-from klarity_storage.errors import ConfigurationError
+from klarity_storage.errors import ConfigurationError, InvalidNameError
 from klarity_storage.protocol.spaces import Strategy
+from klarity_storage.protocol.web import deployment_name
 from klarity_storage.server.settings.issuers import check_issuers
 from klarity_storage.server.settings.proxy import check_proxy
 from klarity_storage.server.settings.sections import (
@@ -27,6 +28,8 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TABLE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -40,6 +43,7 @@ def check_settings(settings: Settings) -> None:
     check_bucket("storage.bucket", settings.storage.bucket)
     check_database(settings.database)
     check_origins(settings.files.origins)
+    check_hosts(settings.web.hosts)
     read_networks(settings.server.trusted_proxies)
     check_issuers(settings.oidc)
     check_proxy(settings.proxy)
@@ -167,6 +171,28 @@ def read_networks(texts: Iterable[str]) -> list[Network]:
                 f"server.trusted_proxies: {error}.", hint="Write 10.0.0.7 or 10.0.0.0/8."
             ) from error
     return networks
+
+
+def check_hosts(hosts: Mapping[str, str]) -> None:
+    """Refuse what no browser sends as a host, and what can be no deployment.
+
+    Raises:
+        ConfigurationError: it names the one.
+    """
+    for host, deployment in hosts.items():
+        if not _HOST.fullmatch(host):
+            raise ConfigurationError(
+                f"web.hosts holds {host!r}, which is not the name of a host.",
+                hint="Write it in small letters, without a port: kd.example.org.",
+            )
+        space, _, name = deployment.partition("/")
+        try:
+            deployment_name(space, name)
+        except InvalidNameError:
+            raise ConfigurationError(
+                f"web.hosts: {host} is to show {deployment!r}, which cannot be a deployment.",
+                hint="Write SPACE/DEPLOYMENT, for example web/prod.",
+            ) from None
 
 
 def check_database(database: DatabaseSettings) -> None:

@@ -18,6 +18,7 @@ from klarity_storage.server.settings.serving import (
     ServerSettings,
     ThumbnailSettings,
     TlsSettings,
+    WebSettings,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "StorageSettings",
     "ThumbnailSettings",
     "TlsSettings",
+    "WebSettings",
     "table",
     "variables_of",
 ]
@@ -228,6 +230,7 @@ class Settings(Section, frozen=True):
     files: FilesSettings = FilesSettings()
     proxy: ProxySettings = ProxySettings()
     thumbnails: ThumbnailSettings = ThumbnailSettings()
+    web: WebSettings = WebSettings()
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -282,4 +285,8 @@ def table() -> list[Setting]:
 
 def _shown(default: Any) -> Any:
     """A default as the file would say it."""
+    if default is msgspec.NODEFAULT:  # it is made anew each time: an empty table
+        return None
+    if isinstance(default, bool):
+        return str(default).lower()
     return (list(default) or None) if isinstance(default, tuple) else default

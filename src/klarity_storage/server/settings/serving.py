@@ -134,3 +134,21 @@ class ThumbnailSettings(Section, frozen=True):
         50_000_000
     )
     bytes: Annotated[Count, doc("Bytes of an image's file at most.")] = 64 << 20
+
+
+class WebSettings(Section, frozen=True):
+    hosts: Annotated[
+        dict[str, str],
+        doc('Host names that show a deployment: `"kd.example.org" = "web/prod"`.'),
+    ] = {}
+    paths: Annotated[
+        bool,
+        doc("Whether each deployment is also at /web/SPACE/DEPLOYMENT/ of the server's address."),
+    ] = True
+    releases: Annotated[
+        Count, doc("Releases of a deployment that can be rolled back to, and are kept for that.")
+    ] = 10
+    memory: Annotated[
+        Annotated[int, msgspec.Meta(ge=1 << 20)],
+        doc("Bytes of small files of front ends that are kept in memory."),
+    ] = 64 << 20

@@ -1,0 +1,1 @@
+"""Front ends: deployments, what they show, and how browsers get it."""
