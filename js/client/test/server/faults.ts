@@ -66,14 +66,20 @@ const FAULTS: Record<string, Fault> = {
 /**
  * A server between the tests and the real one.
  *
- * Below `/admin` it does what is asked as an administrator, which no page may do itself.
+ * Below `/admin` it does what is asked as an administrator, which no page may do itself;
+ * `/deployment.json` is what a deployment of another origin has.
  */
 export async function startFaults(
   address: string,
   token: string,
+  pinned: string,
 ): Promise<{ url: string; server: Server }> {
   const server = createServer((asked, answer) => {
     const [, fault = '', ...path] = (asked.url ?? '').split('/');
+    if (fault === 'deployment.json') {
+      showPins(asked, answer, pinned);
+      return;
+    }
     const admin = fault === 'admin';
     if (admin && asked.method === 'OPTIONS') {
       answer.writeHead(204, ALL).end();
@@ -132,4 +138,13 @@ function flipped(body: Buffer): Uint8Array {
   const last = body.length - 1;
   if (last >= 0) body.writeUInt8(body.readUInt8(last) ^ 1, last);
   return body;
+}
+
+/** As a front end's host answers it: to everybody, and to nobody who sends a token there. */
+function showPins(asked: IncomingMessage, answer: ServerResponse, version: string): void {
+  const app = 'site/artefacts/kd-front';
+  const data = { 'vision/datasets/cats': version };
+  const body = JSON.stringify({ deployment: 'site/prod', app, version: '0'.repeat(64), data });
+  const status = asked.headers.authorization ? 400 : 200;
+  answer.writeHead(status, { ...ALL, 'Content-Type': 'application/json' }).end(body);
 }

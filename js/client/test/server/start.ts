@@ -44,7 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const first = await Promise.race([once(lines, 'line'), ended.then(() => undefined)]);
   if (!first) throw new Error('The server did not start: see above.');
   const served = JSON.parse(first[0]) as Served;
-  const faults = await startFaults(served.address, served.token);
+  const faults = await startFaults(served.address, served.token, served.versions.first);
   project.provide('server', { ...served, faults: faults.url });
   return async () => {
     faults.server.close();
