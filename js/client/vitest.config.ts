@@ -17,7 +17,12 @@ const port: number = await freePort();
 const readme: number = await freePort();
 process.env.KS_README_PORT = String(readme);
 process.env.KS_ORIGINS = [port, readme]
-  .flatMap((one) => [`http://127.0.0.1:${one}`, `http://localhost:${one}`])
+  // the last is no secure context to a browser
+  .flatMap((one) => [
+    `http://127.0.0.1:${one}`,
+    `http://localhost:${one}`,
+    `http://plain.test:${one}`,
+  ])
   .join(' ');
 
 const chromium: string = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';

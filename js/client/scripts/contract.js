@@ -1,8 +1,15 @@
-// Write what follows from the contract, or with --check see whether it is in step.
+// Write what follows from the contract, or with --check see whether it is in step:
+// node scripts/contract.js [--check] [FOLDER]
 import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import openapiTS, { astToString } from 'openapi-typescript';
 
-const contract = new URL('../../../contract/', import.meta.url);
+const check = process.argv.includes('--check');
+const [folder] = process.argv.slice(2).filter((argument) => argument !== '--check');
+const contract = folder
+  ? pathToFileURL(`${resolve(folder)}/`)
+  : new URL('../../../contract/', import.meta.url);
 const source = new URL('../src/', import.meta.url);
 const HEAD = '// Written by `npm run contract` from contract/; do not edit.\n';
 
@@ -51,7 +58,6 @@ ${names}];
 `;
 }
 
-const check = process.argv.includes('--check');
 const stale = [];
 for (const [path, write] of [
   ['contract/openapi.ts', types],

@@ -8,6 +8,8 @@ export interface ErrorDetails {
   hint?: string | undefined;
   /** The server's id of the request: its log and its audit log have the same. */
   requestId?: string | undefined;
+  /** Seconds after which the server wants to be asked again at the earliest. */
+  retryAfter?: number | undefined;
   /** What it follows from. */
   cause?: unknown;
 }
@@ -33,6 +35,8 @@ export class StorageError extends Error {
   readonly hint: string | undefined;
   /** The server's id of the request: its log and its audit log have the same. */
   readonly requestId: string | undefined;
+  /** Seconds after which the server wants to be asked again at the earliest, where it says so. */
+  readonly retryAfter: number | undefined;
 
   constructor(message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -40,5 +44,6 @@ export class StorageError extends Error {
     this.status = details.status ?? new.target.status;
     this.hint = details.hint;
     this.requestId = details.requestId;
+    this.retryAfter = details.retryAfter;
   }
 }

@@ -51,7 +51,6 @@ export class RemoteFile implements StoredFile {
     const { blobs } = this.#core;
     if (sha256 === undefined) return this.#collect(options);
     const owner = await blobs.owner(options);
-    options.signal?.throwIfAborted();
     const found = await blobs.find(owner, { sha256, size });
     options.signal?.throwIfAborted();
     if (found) return found;
@@ -86,8 +85,8 @@ export class RemoteFile implements StoredFile {
     options: CallOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
     const [from, to] = [this.#place(start), this.#place(end)];
-    if (from >= to) return new Uint8Array();
     const kept = await this.#kept(options);
+    if (from >= to) return new Uint8Array();
     if (kept) return kept.slice(from, to);
     const headers = { Range: `bytes=${from}-${to - 1}` };
     const response = await this.#get(options, headers);
@@ -123,7 +122,9 @@ export class RemoteFile implements StoredFile {
     const { sha256, size } = this;
     if (sha256 === undefined) return undefined;
     const { blobs } = this.#core;
-    return blobs.find(await blobs.owner(options), { sha256, size });
+    const found = await blobs.find(await blobs.owner(options), { sha256, size });
+    options.signal?.throwIfAborted();
+    return found;
   }
 
   async #collect(options: CallOptions): Promise<Uint8Array<ArrayBuffer>> {

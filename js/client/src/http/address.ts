@@ -3,13 +3,13 @@ import { ConfigurationError } from '../errors/index.ts';
 /**
  * The address of a server, without a closing slash.
  *
- * @param text absolute, or in a page relative to it
+ * @param text absolute, or in a page a path of its origin: empty for the origin itself
  * @throws ConfigurationError it is no http address, or holds a password
  */
 export function baseAddress(text: string): string {
   let url: URL;
   try {
-    url = new URL(text, globalThis.location?.href);
+    url = new URL(text, globalThis.location?.origin);
   } catch (cause) {
     throw new ConfigurationError(`${JSON.stringify(text)} is not the address of a server.`, {
       hint: 'Write it as https://ks.example.org.',

@@ -107,7 +107,8 @@ export class Http {
     };
     if (ask.cache) init.cache = ask.cache;
     try {
-      return await deadline.race(this.#fetch(this.baseUrl + ask.path, init));
+      const fetch = this.#fetch; // called as a method, a browser's own refuses
+      return await deadline.race(fetch(this.baseUrl + ask.path, init));
     } catch (cause) {
       if (deadline.signal.aborted) throw cause;
       throw new NetworkError(`The server ${this.baseUrl} does not answer.`, {

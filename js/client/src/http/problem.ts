@@ -14,11 +14,13 @@ export async function errorOf(response: Response, url: string): Promise<StorageE
   const requestId = response.headers.get(REQUEST_ID) ?? undefined;
   const problem = await problemOf(response);
   const { status } = response;
+  const retryAfter = Number(response.headers.get('Retry-After') ?? '') || undefined;
   if (!problem) {
     const told = `${status} ${response.statusText}`.trim();
     return new (classOf('', status))(`${url} answered ${told}.`, {
       status,
       requestId,
+      retryAfter,
       hint: 'Is it a Klarity Storage server?',
     });
   }
@@ -26,6 +28,7 @@ export async function errorOf(response: Response, url: string): Promise<StorageE
   return new (classOf(code, status))(detail, {
     code,
     status,
+    retryAfter,
     hint: typeof hint === 'string' ? hint : undefined,
     requestId: typeof request_id === 'string' ? request_id : requestId,
   });

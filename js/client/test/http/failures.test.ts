@@ -1,10 +1,12 @@
 import { describe, expect, inject, test } from 'vitest';
 import {
+  BusyError,
   ConfigurationError,
   createClient,
   InternalError,
   InvalidNameError,
   NetworkError,
+  NotFoundError,
   type StorageError,
   TimedOutError,
   UnauthenticatedError,
@@ -167,6 +169,34 @@ test('an address that is none is refused at once', () => {
   expect(createClient({ baseUrl: 'https://ks.example.org/storage//' }).baseUrl).toBe(
     'https://ks.example.org/storage',
   );
+});
+
+test('an address may be left out in a page, where the server is its own', () => {
+  const page = globalThis.location?.origin;
+  if (page) expect(createClient({ baseUrl: '' }).baseUrl).toBe(page);
+  else expect(() => createClient({ baseUrl: '' })).toThrow(ConfigurationError);
+});
+
+test("the environment's own fetch may be given", async () => {
+  expect(await connect({ fetch: globalThis.fetch }).getSpaces()).toHaveLength(1);
+});
+
+test('a server that wants to be left alone for a while says how long', async () => {
+  const headers = { 'Retry-After': '7', 'Content-Type': 'application/problem+json' };
+  const told = { type: 'x', title: 'x', status: 503, code: 'busy', detail: 'Too much at once.' };
+  const busy = () => Promise.resolve(new Response(JSON.stringify(told), { status: 503, headers }));
+  const error = await failure(connect({ fetch: busy }).getSpaces());
+  expect(error).toBeInstanceOf(BusyError);
+  expect(error).toMatchObject({ retryAfter: 7, status: 503, message: 'Too much at once.' });
+});
+
+test('a code that is not known yet is read by its status', async () => {
+  const headers = { 'Content-Type': 'application/problem+json' };
+  const told = { type: 'x', title: 'x', status: 404, code: 'galaxy_not_found', detail: 'None.' };
+  const fetch = () => Promise.resolve(new Response(JSON.stringify(told), { status: 404, headers }));
+  const error = await failure(connect({ fetch }).getSpaces());
+  expect(error).toBeInstanceOf(NotFoundError);
+  expect(error).toMatchObject({ code: 'galaxy_not_found', status: 404 });
 });
 
 test('names that would lead to another address are refused', async () => {

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
+import { chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Consumer, installConsumer } from './consumer.ts';
 
 const { address, versions } = inject('server');
+const port = Number(process.env.KS_README_PORT);
 let consumer: Consumer;
 
 beforeAll(() => {
@@ -153,7 +155,11 @@ describe('the page of the README', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const [, page = ''] = /```html\n(.*?)```/s.exec(readme) ?? [];
 
-  test('works when it is opened', async () => {
+  const executablePath = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
+  const args = ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'];
+
+  /** Open the page at a host, let it show a version, and look at it. */
+  async function show<T>(host: string, port: number, look: (tab: Page) => Promise<T>): Promise<T> {
     consumer.write('index.html', page);
     const files = createServer((request, response) => {
       const path = new URL(request.url ?? '', 'http://page').pathname;
@@ -165,30 +171,55 @@ describe('the page of the README', () => {
         response.writeHead(404).end();
       }
     });
-    const port = Number(process.env.KS_README_PORT);
     await new Promise<void>((resolve) => files.listen(port, '127.0.0.1', resolve));
-    const executablePath = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+    const browser = await chromium.launch({ executablePath, args });
     try {
       const tab = await browser.newPage();
       const failures: unknown[] = [];
       tab.on('pageerror', (error) => failures.push(error));
-      await tab.goto(`http://localhost:${port}/`);
+      await tab.goto(`http://${host}:${(files.address() as AddressInfo).port}/`);
       await tab.fill('[name=server]', address);
       await tab.fill('[name=token]', versions.readers.alice);
       await tab.fill('[name=ref]', 'vision/artefacts/scan');
       await tab.click('button');
+      const seen = await look(tab);
+      expect(failures).toEqual([]);
+      return seen;
+    } finally {
+      await browser.close();
+      files.close();
+      files.closeAllConnections();
+    }
+  }
+
+  test('works when it is opened', async () => {
+    await show('localhost', port, async (tab) => {
       await tab.waitForSelector('li:nth-child(2) img');
       expect(await tab.innerText('ul')).toContain('dot.png');
       expect(await tab.evaluate('document.querySelector("img").naturalWidth')).toBe(1);
       await tab.fill('[name=ref]', 'vision/artefacts/none');
       await tab.click('button');
       await tab.waitForFunction('document.querySelector("p").textContent.includes("none")');
-      expect(failures).toEqual([]);
-    } finally {
-      await browser.close();
-      files.close();
-      files.closeAllConnections();
-    }
+    });
+  }, 60_000);
+
+  test('works where a browser has neither WebCrypto nor Cache API: by plain http', async () => {
+    await show('plain.test', port, async (tab) => {
+      await tab.waitForSelector('li:nth-child(2) img');
+      expect(await tab.evaluate('[isSecureContext, typeof caches, typeof crypto.subtle]')).toEqual([
+        false,
+        'undefined',
+        'undefined',
+      ]);
+      expect(await tab.evaluate('document.querySelector("img").naturalWidth')).toBe(1);
+    });
+  }, 60_000);
+
+  test('says what to do where the server does not let its origin read', async () => {
+    await show('localhost', 0, async (tab) => {
+      await tab.waitForFunction(
+        'document.querySelector("p").textContent.includes("files.origins")',
+      );
+    });
   }, 60_000);
 });
