@@ -86,6 +86,7 @@ class Site:
     settings: str = ""
     """More of klarity.toml; ``[proxy]`` goes on in its first lines."""
     scheme: str = "http"
+    stall: int = 60
     ports: tuple[int, int, int, int] = field(default_factory=_free_ports)
     """Of server, engine, nginx for files and API, and nginx for S3."""
     process: subprocess.Popen[bytes] | None = None
@@ -121,7 +122,7 @@ class Site:
         (self.data / "klarity.toml").write_text(
             f'[server]\nport = {server}\ntrusted_proxies = ["127.0.0.1"]\n'
             f'[engine]\nport = {engine}\npublic_endpoint = "{self.s3}"\n'
-            f'[files]\norigins = ["{PAGE}"]\n'
+            f'[files]\norigins = ["{PAGE}"]\nstall = {self.stall}\n'
             f'[proxy]\naddress = "{self.address}"\n{self.settings}'
         )
         done = ks_command("proxy", "config", "--data", str(self.data))
@@ -167,9 +168,11 @@ class Site:
 
 
 @contextmanager
-def running_site(folder: Path, settings: str = "", scheme: str = "http") -> Iterator[Site]:
+def running_site(
+    folder: Path, settings: str = "", scheme: str = "http", stall: int = 60
+) -> Iterator[Site]:
     """A server and nginx before it, until both have ended."""
-    site = Site(folder, settings, scheme)
+    site = Site(folder, settings, scheme, stall)
     site.configure()
     with running_nginx(site.config, site.ports[2]):  # first: the engine takes any free ports
         try:

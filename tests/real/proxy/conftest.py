@@ -12,7 +12,10 @@ from proxy_versions import FILES, Pushed, pushed
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site"), "decision = 3\n") as running:
+    with running_site(
+        tmp_path_factory.mktemp("site"),
+        'decision = 3\n[limits]\nguesses = 0\n[buckets.site]\nstrategy = "web"\n',
+    ) as running:
         with running.admin() as storage:
             storage.create_space("vision")
         yield running

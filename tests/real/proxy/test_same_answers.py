@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from nginx_fixture import Site
-from proxy_versions import FILES, Pushed
+from nginx_fixture import PAGE, Site
+from proxy_versions import FILES, LARGE, SLICE, Pushed
 from wire import Heard, Wire
 
 pytestmark = pytest.mark.real
@@ -17,14 +19,16 @@ pytestmark = pytest.mark.real
 OWN = {"date", "server", "connection", "keep-alive", "cache-status", "transfer-encoding"}
 """Headers that belong to a connection, or that only nginx has."""
 
-ETAG = '"{sha}"'
+TEXT = FILES["a.txt"]
+ETAG = f'"{hashlib.sha256(TEXT).hexdigest()}"'
 
 
 def told(heard: Heard) -> tuple[int, dict[str, str], bytes]:
     """An answer without what is another each time."""
-    headers = {k: v for k, v in heard.headers.items() if k not in OWN}
-    number = headers.pop("x-request-id")
-    body = heard.body.replace(number.encode(), b"ID")
+    headers = {name: value for name, value in heard.headers.items() if name not in OWN}
+    body = heard.body
+    if heard.status == 206:  # of a part nginx does not say again that there are parts
+        headers.pop("accept-ranges", None)
     boundary = re.search("boundary=(.+)", headers.get("content-type", ""))
     if boundary:
         body = body.replace(boundary[1].encode(), b"BOUNDARY")
@@ -35,8 +39,9 @@ def told(heard: Heard) -> tuple[int, dict[str, str], bytes]:
 def both(
     site: Site, path: str, method: str = "GET", token: str | None = None, **more: Any
 ) -> Heard:
-    """What nginx answers, which is what the server does."""
+    """What nginx answers at the first and the second time, which is what the server does."""
     ours = site.wire(token)
+    more = {"x_request_id": "one-and-the-same"} | more
     own = Wire(site.direct, ours.token)(path, method, **more)
     for _ in range(2):
         heard = ours(path, method, **more)
@@ -55,3 +60,166 @@ def test_files(site: Site, cats: Pushed, path: str, method: str) -> None:
     assert heard["vary"] == "Authorization, Origin"
     if path != "empty":
         assert heard["cache-status"] == "klarity; hit"
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [
+        ("0-0", 0, 1),
+        ("4-8", 4, 9),
+        ("40-", 40, len(LARGE)),
+        ("-3", len(LARGE) - 3, len(LARGE)),
+        (f"-{len(LARGE) * 2}", 0, len(LARGE)),
+        (f"{SLICE - 5}-{SLICE + 4}", SLICE - 5, SLICE + 5),
+        (f"{2 * SLICE + 1}-999999999999", 2 * SLICE + 1, len(LARGE)),
+        (f"{SLICE}-{2 * SLICE - 1}", SLICE, 2 * SLICE),
+    ],
+)
+def test_ranges(site: Site, cats: Pushed, asked: str, start: int, end: int) -> None:
+    heard = both(site, f"{cats.root}/large.bin", range=f"bytes={asked}")
+    assert heard.status == 206
+    assert heard.body == LARGE[start:end]
+    assert heard["content-range"] == f"bytes {start}-{end - 1}/{len(LARGE)}"
+    assert heard["cache-status"] == "klarity; hit"
+
+
+CONDITIONS: list[tuple[dict[str, Any], int]] = [
+    ({"if_none_match": ETAG}, 304),
+    ({"if_none_match": f'"x", W/{ETAG}'}, 304),
+    ({"if_none_match": "*"}, 304),
+    ({"if_none_match": '"x"'}, 200),
+    ({"if_none_match": ETAG, "range": "bytes=0-3"}, 304),
+    ({"if_match": ETAG}, 200),
+    ({"if_match": '"x"'}, 412),
+    ({"if_match": ETAG, "range": "bytes=0-3"}, 206),
+    ({"if_range": ETAG, "range": "bytes=0-3"}, 206),
+    ({"if_range": '"x"', "range": "bytes=0-3"}, 200),
+    ({"if_range": f"W/{ETAG}", "range": "bytes=0-3"}, 200),
+    ({"if_range": "Wed, 21 Oct 2015 07:28:00 GMT", "range": "bytes=0-3"}, 200),
+    ({"if_modified_since": "Wed, 21 Oct 2015 07:28:00 GMT"}, 200),
+    ({"if_modified_since": "Wed, 21 Oct 2099 07:28:00 GMT"}, 200),
+    ({"if_unmodified_since": "Wed, 21 Oct 2015 07:28:00 GMT"}, 200),
+    ({"range": "bytes=0-3,20-25"}, 206),
+    ({"range": "bytes=0-3,4-6"}, 206),
+    ({"range": "lines=1-2"}, 200),
+    ({"range": "bytes=a-b"}, 416),
+    ({"range": "bytes=-0"}, 416),
+    ({"range": "bytes=" + ",".join(f"{at}-{at}" for at in range(0, 600, 2))}, 416),
+    ({"accept_encoding": "gzip, br"}, 200),
+    ({"cookie": "a=b"}, 200),
+    ({"x_forwarded_for": "192.0.2.1"}, 200),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), CONDITIONS, ids=lambda found: str(found)[:60])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_conditions(
+    site: Site, cats: Pushed, headers: dict[str, Any], status: int, method: str
+) -> None:
+    path = f"{cats.root}/a.txt"
+    expected = 200 if method == "HEAD" and status in {206, 416} else status
+    if status == 304:
+        heard = site.wire()(path, method, **headers)
+        own = Wire(site.direct, site.token)(path, method, **headers)
+        # nginx also repeats what it says of the whole file, as it may
+        assert {n: heard[n] for n in own.headers if n not in {*OWN, "x-request-id"}}.items() <= (
+            own.headers.items()
+        )
+    else:
+        heard = both(site, path, method, **headers)
+    assert heard.status == expected
+    assert expected != 206 or len(heard.body) < 2 * len(TEXT) + 400
+
+
+def test_a_range_beyond_the_end(site: Site, cats: Pushed) -> None:
+    """nginx has begun to tell of the file when it finds out: no more than that is added."""
+    for path, first in (
+        ("a.txt", "999-"),
+        ("a.txt", "5-2"),
+        ("large.bin", f"{len(LARGE)}-"),
+        ("large.bin", f"{10**9}-"),
+    ):
+        asked: dict[str, Any] = {"range": f"bytes={first}"}
+        heard = site.wire()(f"{cats.root}/{path}", **asked)
+        own = Wire(site.direct, site.token)(f"{cats.root}/{path}", **asked)
+        assert (heard.status, heard["content-range"]) == (416, own["content-range"])
+        assert heard["cache-control"].endswith("no-store")
+        assert heard["content-type"].startswith("application/problem+json")
+        assert json.loads(heard.body)["detail"] == json.loads(own.body)["detail"]
+    both(site, f"{cats.root}/empty", range="bytes=0-")
+
+
+def test_what_is_refused_or_absent(site: Site, cats: Pushed) -> None:
+    reader = site.user(("reader", "vision/datasets/dogs"))
+    zeros = "0" * 64
+    for token in (site.token, reader, "", "ks_" + "A" * 43, "nonsense", "a.b.c"):
+        for path in (
+            f"{cats.root}/a.txt",
+            f"{cats.root}/nothing",
+            f"/files/vision/datasets/cats/{zeros}/a.txt",
+            f"/files/vision/datasets/none/{cats.hash}/a.txt",
+            f"/files/none/datasets/cats/{cats.hash}/a.txt",
+            f"{cats.root}/train",
+            f"{cats.root}/train/",
+            f"{cats.root}/",
+            cats.root,
+            "/files/vision/datasets/cats/latest/a.txt",
+            "/files/vision/tables/none/x.parquet",
+            "/v1/whoami",
+            "/v1/spaces",
+            "/nothing",
+        ):
+            heard = both(site, path, token=token)
+            assert (
+                heard.status != 200 or token == site.token or path in {"/v1/whoami", "/v1/spaces"}
+            )
+            if heard.status == 401:
+                assert heard["www-authenticate"] == 'Bearer realm="klarity-storage"'
+
+
+def test_an_other_scheme_is_no_token(site: Site, cats: Pushed) -> None:
+    for scheme in ("Basic", "Token", "bearer"):
+        header = {"authorization": f"{scheme} {site.token}"}
+        heard = both(site, f"{cats.root}/a.txt", token="", **header)
+        assert heard.status == (200 if scheme == "bearer" else 401)
+
+
+@pytest.mark.parametrize("origin", [PAGE, "https://evil.example.org", "null", ""])
+def test_pages(site: Site, cats: Pushed, origin: str) -> None:
+    """One copy serves pages that may read, pages that may not, and who is no page."""
+    for token in (site.token, ""):
+        for path in (f"{cats.root}/a.txt", f"{cats.root}/nothing", "/v1/spaces"):
+            heard = both(site, path, token=token, origin=origin)
+            assert heard.headers.get("access-control-allow-origin") == (
+                PAGE if origin == PAGE else None
+            )
+    preflight = {"access_control_request_method": "GET"}
+    heard = both(site, f"{cats.root}/a.txt", "OPTIONS", token="", origin=origin, **preflight)
+    assert heard.status == 204
+
+
+def test_saving_is_another_header_and_no_other_copy(site: Site, cats: Pushed) -> None:
+    path = f"{cats.root}/{quote('train/Zürich 1.png')}"
+    site.wire()(path)
+    heard = site.wire()(f"{path}?download=true")
+    assert heard["cache-status"] == "klarity; hit"
+    assert heard["content-disposition"].startswith("attachment; filename=")
+    both(site, f"{path}?download=true")
+    both(site, path)
+    for query in ("?download=false", "?download=1", "?x=1", "?", "?download=true&x=1"):
+        assert "cache-status" not in both(site, path + query).headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"])
+def test_methods(site: Site, cats: Pushed, method: str) -> None:
+    both(site, f"{cats.root}/a.txt", method)
+    both(site, "/v1/spaces", method if method != "POST" else "PUT")
+
+
+def test_ids_of_requests_are_the_callers_own(site: Site, cats: Pushed) -> None:
+    for path in (f"{cats.root}/a.txt", f"{cats.root}/nothing", "/v1/whoami"):
+        assert site.wire()(path, x_request_id="my-own-number")["x-request-id"] == "my-own-number"
+        for odd in ("short", "x" * 65, "ks_" + "A" * 43, "a b c d e f g h"):
+            assert site.wire()(path, x_request_id=odd)["x-request-id"] != odd
+    first, second = (site.wire()(f"{cats.root}/a.txt")["x-request-id"] for _ in range(2))
+    assert first != second

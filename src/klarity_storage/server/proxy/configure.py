@@ -10,7 +10,13 @@ from typing import Any, Final
 
 from klarity_storage.errors import ConfigurationError
 from klarity_storage.server.http.cors import EXPOSED
-from klarity_storage.server.proxy.problems import error_pages, file_problems, s3_problems
+from klarity_storage.server.proxy.problems import (
+    OF_FILES,
+    OF_S3,
+    error_pages,
+    file_problems,
+    s3_problems,
+)
 from klarity_storage.server.settings.proxy import Place, read_place
 from klarity_storage.server.settings.sections import MAIN, Settings, TlsSettings
 from klarity_storage.server.tls.read import read_certificate
@@ -67,7 +73,7 @@ def configure(settings: Settings) -> str:
         # nginx counts whole seconds, and the last one to its end
         "valid": max(1, decision - 1),
         "forget": decision + 10,
-        "error_pages": error_pages("files"),
+        "error_pages": error_pages(OF_FILES),
         "problems": file_problems(),
         "s3": _s3(settings, place),
     }
@@ -108,7 +114,7 @@ def _s3(settings: Settings, beside: Place) -> str:
         "listen": _listen(settings.proxy.host, place),
         "server_name": place.host,
         "body_seconds": settings.limits.body_seconds,
-        "error_pages": error_pages("s3"),
+        "error_pages": error_pages(OF_S3),
         "problems": s3_problems(),
     }
     return _filled(_template("s3.conf.in"), known)
