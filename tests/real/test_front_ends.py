@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from browser_fixture import RunInBrowser
 from conftest import PlantTree
-from web_fixture import Front
+from nginx_fixture import running_site
+from web_fixture import Front, bundle
 from wire import Wire
 
 pytestmark = pytest.mark.real
@@ -91,3 +93,36 @@ def test_at_a_host_of_its_own(
         assert hosted.storage.get_deployment("hosted/one").hosts == ["one.localhost"]
     finally:
         hosted.storage.remove_deployment("hosted/one")
+
+
+BEHIND = """
+[buckets.site]
+strategy = "web"
+
+[web.hosts]
+"kd.localhost" = "front/prod"
+"""
+
+
+def test_behind_nginx(tmp_path: Path, plant: PlantTree) -> None:
+    with running_site(tmp_path, BEHIND) as site, site.admin() as storage:
+        storage.create_space("front", bucket="site")
+        root = plant(bundle("one"))
+        version = storage.publish_web("kd-front", root).hash
+        assert storage.deploy_web("prod", "kd-front").hosts == ["kd.localhost"]
+        wire = site.wire("")
+        by_path, by_host = wire("/web/front/prod/"), wire("/", host="kd.localhost")
+        assert (by_path.status, by_host.status) == (200, 200)
+        assert f'"/_ks/{version}/assets/index.js"' in by_host.body.decode()
+        script = f"/_ks/{version}/assets/index.js"
+        found = wire(script, host="kd.localhost", accept_encoding="gzip, br")
+        assert found["content-encoding"] == "br"
+        assert "Accept-Encoding" in found["vary"]
+        assert "immutable" in found["cache-control"]
+        again = wire(script, host="kd.localhost", accept_encoding="br", if_none_match=found["etag"])
+        assert (again.status, again.body) == (304, b"")
+        # what the proxy has cached for the API's address is not at the front end's
+        file = f"/files/front/artefacts/kd-front/{version}/assets/index.js"
+        assert [wire(file).status for _ in range(3)] == [200, 200, 200]
+        assert wire(file, host="kd.localhost").status == 404
+        assert wire("/v1/whoami", host="kd.localhost").status == 404

@@ -168,6 +168,33 @@ def test_a_deployment_that_is_taken_down_keeps_nothing_but_its_history(front: Fr
         front.storage.rollback_web(name)
 
 
+def test_a_release_that_an_owner_deletes_holds_nothing_for_long(front: Front) -> None:
+    name, app = f"{front.space}/prod", f"{front.space}/artefacts/kd-front"
+    one = front.deploy("prod", "one")
+    gone = front.storage.get_deployment(name).release.release
+    front.deploy("prod", "two")
+    front.storage.delete(f"{front.space}/artefacts/prod.deployment@{gone}")
+    assert len(front.storage.get_releases(name)) == 1
+    with pytest.raises(ks.ConflictError):
+        front.storage.delete(f"{app}@{one}")
+    front.deploy("prod", "three")
+    front.storage.delete(f"{app}@{one}")
+
+
+def test_compressed_forms_go_with_their_version(front: Front) -> None:
+    app = f"{front.space}/artefacts/kd-front"
+    version = front.publish("one")
+    front.publish("two")
+    (_, nothing), *_ = front.storage.collect_garbage(app, grace=timedelta(0))
+    assert nothing.objects == 0
+    front.storage.delete(f"{app}@{version}")
+    (_, garbage), *_ = front.storage.collect_garbage(app, grace=timedelta(0), dry_run=False)
+    keys = [item.key.rpartition("/")[2] for item in garbage.items]
+    assert len([key for key in keys if key.startswith("encoded-")]) == 2
+    front.deploy("prod", "two")
+    assert front.at("prod")("assets/index.js", accept_encoding="br")["content-encoding"] == "br"
+
+
 def test_of_deployments_at_once_none_is_lost(front: Front) -> None:
     versions = [front.publish(f"v{number}") for number in range(6)]
     front.storage.deploy_web("prod", f"{front.app}@{versions[0]}")

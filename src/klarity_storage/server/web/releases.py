@@ -85,6 +85,13 @@ def read_releases(history: History) -> list[Entry]:
     return [entry for entry in found if entry is not None]
 
 
+def ever_shown(history: History) -> set[Pinned]:
+    """The versions that any release of a deployment showed, one that was deleted, too."""
+    commits = (*history.commits.values(), *(gone.commit for gone in history.deleted.values()))
+    found = (_entry(history.name, 0, commit) for commit in commits)
+    return {pinned for entry in found if entry is not None for pinned in entry.shown.versions}
+
+
 def kept_releases(entries: Sequence[Entry], number: int) -> list[Entry]:
     """The last different releases, the one that stands first; none where nothing is shown."""
     if not entries or entries[-1].shown.app is None:

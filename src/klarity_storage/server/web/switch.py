@@ -23,6 +23,7 @@ from klarity_storage.server.web.releases import (
     Entry,
     Shown,
     document_file,
+    ever_shown,
     kept_releases,
     read_releases,
 )
@@ -92,16 +93,11 @@ def switch(
                 admit=admit,
                 expected=expected,
             )
-    entries = releases_now(context, deployment)
-    _let_go(context, deployment, entries)
+    # every request in this process sees it from now on
+    history = services.histories.read(bucket.store, deployment)
+    entries = read_releases(history)
+    _let_go(context, history, entries)
     return entries
-
-
-def releases_now(context: Context, deployment: Name) -> list[Entry]:
-    """The releases as the log stands now, which every request in this process sees from now on."""
-    services = context.services
-    store = services.buckets.of(deployment.space).store
-    return read_releases(services.histories.read(store, deployment))
 
 
 def _write(store: ObjectStore, deployment: Name, history: History, data: bytes) -> tuple[str, str]:
@@ -134,7 +130,7 @@ def _pin(context: Context, deployment: Name, name: Name, version: str) -> None:
         )
 
 
-def _let_go(context: Context, deployment: Name, entries: list[Entry]) -> None:
+def _let_go(context: Context, history: History, entries: list[Entry]) -> None:
     """Unpin what only releases show that cannot be rolled back to.
 
     The switch stands by now, so that a failure is told in the log alone; the next one tries again.
@@ -142,13 +138,13 @@ def _let_go(context: Context, deployment: Name, entries: list[Entry]) -> None:
     number = context.services.web.settings.releases
     kept = {pinned for e in kept_releases(entries, number) for pinned in e.shown.versions}
     gone: dict[Name, set[str]] = {}
-    for name, version in {pinned for e in entries for pinned in e.shown.versions} - kept:
+    for name, version in ever_shown(history) - kept:
         gone.setdefault(name, set()).add(version)
     for name, versions in gone.items():
         try:
-            _unpin(context, deployment, name, versions)
+            _unpin(context, history.name, name, versions)
         except StorageError as error:
-            _LOG.warning("%s still keeps versions of %s: %s", deployment, name, error)
+            _LOG.warning("%s still keeps versions of %s: %s", history.name, name, error)
 
 
 def _unpin(context: Context, deployment: Name, name: Name, versions: set[str]) -> None:
