@@ -1,16 +1,36 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { environment, python } from '../server/start.ts';
 import { type Consumer, installConsumer } from './consumer.ts';
 
-const { address, versions } = inject('server');
+const { address, token, versions } = inject('server');
 const port = Number(process.env.KS_README_PORT);
 let consumer: Consumer;
+
+/** Do something in a browser; no script may fail meanwhile. */
+async function browsing<T>(work: (tab: Page) => Promise<T>): Promise<T> {
+  const executablePath = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
+  const args = ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'];
+  const browser = await chromium.launch({ executablePath, args });
+  try {
+    const tab = await browser.newPage();
+    const failures: unknown[] = [];
+    tab.on('pageerror', (error) => failures.push(error));
+    const done = await work(tab);
+    expect(failures).toEqual([]);
+    return done;
+  } finally {
+    await browser.close();
+  }
+}
 
 beforeAll(() => {
   consumer = installConsumer();
@@ -155,9 +175,6 @@ describe('the page of the README', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const [, page = ''] = /```html\n(.*?)```/s.exec(readme) ?? [];
 
-  const executablePath = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
-  const args = ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'];
-
   /** Open the page at a host, let it show a version, and look at it. */
   async function show<T>(host: string, port: number, look: (tab: Page) => Promise<T>): Promise<T> {
     consumer.write('index.html', page);
@@ -172,21 +189,16 @@ describe('the page of the README', () => {
       }
     });
     await new Promise<void>((resolve) => files.listen(port, '127.0.0.1', resolve));
-    const browser = await chromium.launch({ executablePath, args });
     try {
-      const tab = await browser.newPage();
-      const failures: unknown[] = [];
-      tab.on('pageerror', (error) => failures.push(error));
-      await tab.goto(`http://${host}:${(files.address() as AddressInfo).port}/`);
-      await tab.fill('[name=server]', address);
-      await tab.fill('[name=token]', versions.readers.alice);
-      await tab.fill('[name=ref]', 'vision/artefacts/scan');
-      await tab.click('button');
-      const seen = await look(tab);
-      expect(failures).toEqual([]);
-      return seen;
+      return await browsing(async (tab) => {
+        await tab.goto(`http://${host}:${(files.address() as AddressInfo).port}/`);
+        await tab.fill('[name=server]', address);
+        await tab.fill('[name=token]', versions.readers.alice);
+        await tab.fill('[name=ref]', 'vision/artefacts/scan');
+        await tab.click('button');
+        return look(tab);
+      });
     } finally {
-      await browser.close();
       files.close();
       files.closeAllConnections();
     }
@@ -220,6 +232,36 @@ describe('the page of the README', () => {
       await tab.waitForFunction(
         'document.querySelector("p").textContent.includes("files.origins")',
       );
+    });
+  }, 60_000);
+});
+
+describe('a front end that is deployed', () => {
+  const PAGE = `<!doctype html><meta charset="utf-8"><link rel="deployment" href="./deployment.json"><p></p>
+    <script type="module">
+      import { createClient } from './lib/index.js';
+      const storage = createClient({ baseUrl: '', token: sessionStorage.getItem('token') });
+      const { deployment, getVersion } = await storage.getDeployment();
+      const file = await (await getVersion('vision/datasets/cats')).openFile('readme.txt');
+      document.querySelector('p').textContent = deployment + ': ' + (await file.text());
+    </script>`;
+
+  test('reads the data that are pinned with it', async () => {
+    const folder = join(consumer.folder, 'front');
+    const lib = join(consumer.folder, 'node_modules/@klarity/storage/dist/standalone');
+    cpSync(lib, join(folder, 'lib'), { recursive: true });
+    writeFileSync(join(folder, 'index.html'), PAGE);
+    const deploy = fileURLToPath(new URL('../server/deploy.py', import.meta.url));
+    const pinned = `vision/datasets/cats@${versions.first}`;
+    const path = execFileSync(python(), [deploy, address, folder, pinned], {
+      env: environment({ KS_TOKEN: token, KS_CACHE: join(consumer.folder, 'cache') }),
+      encoding: 'utf8',
+    }).trim();
+    await browsing(async (tab) => {
+      await tab.addInitScript(`sessionStorage.setItem('token', '${versions.readers.alice}')`);
+      await tab.goto(address + path);
+      await tab.waitForFunction('document.querySelector("p").textContent !== ""');
+      expect(await tab.innerText('p')).toBe('site/prod: one cat');
     });
   }, 60_000);
 });

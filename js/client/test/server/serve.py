@@ -18,6 +18,14 @@ from pathlib import Path
 import klarity_storage as ks
 
 SEEDS = sorted(file.stem for file in Path(__file__).with_name("seeds").glob("[a-z]*.py"))
+SETTINGS = """
+[files]
+origins = {origins}
+[limits]
+guesses = 0
+[buckets.site]
+strategy = "web"
+"""
 RUN = "from klarity_storage.cli.main import run; run()"
 
 
@@ -26,8 +34,7 @@ def main(origins: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="ks-js-") as home:
         data = Path(home) / "data"
         data.mkdir()
-        settings = f"[files]\norigins = {json.dumps(origins)}\n[limits]\nguesses = 0\n"
-        (data / "klarity.toml").write_text(settings)
+        (data / "klarity.toml").write_text(SETTINGS.format(origins=json.dumps(origins)))
         log = Path(home) / "log"
         with log.open("wb") as stream:
             server = subprocess.Popen(

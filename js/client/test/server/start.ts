@@ -34,10 +34,9 @@ declare module 'vitest' {
 /** One server for all tests, as vitest's `globalSetup`. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const serve = fileURLToPath(new URL('serve.py', import.meta.url));
-  const path = [`${ROOT}src`, process.env.PYTHONPATH].filter(Boolean).join(delimiter);
   const server = spawn(python(), [serve, ...(process.env.KS_ORIGINS ?? '').split(' ')], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, PYTHONPATH: path, HOME: '/nonexistent', KS_TOKEN: '', KS_URL: '' },
+    env: environment(),
   });
   const ended = once(server, 'exit');
   const lines = createInterface(server.stdout);
@@ -54,7 +53,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-function python(): string {
+/** The Python that has klarity_storage: of KS_PYTHON, of `make`, or of PATH. */
+export function python(): string {
   const own = `${ROOT}.venv/bin/python`;
   return process.env.KS_PYTHON ?? (existsSync(own) ? own : 'python3');
+}
+
+/** Its environment: the source of this checkout, and nothing of whoever runs the tests. */
+export function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const path = [`${ROOT}src`, process.env.PYTHONPATH].filter(Boolean).join(delimiter);
+  const alone = { PYTHONPATH: path, HOME: '/nonexistent', KS_TOKEN: '', KS_URL: '' };
+  return { ...process.env, ...alone, ...more };
 }
