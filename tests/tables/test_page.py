@@ -191,3 +191,25 @@ def test_pages_of_rows_that_delta_rs_reads_are_disjoint_and_whole(on_s3: Place) 
     pages = in_pages(table, 50_000)
 
     assert sorted(chain.from_iterable(pages)) == list(range(2, 120_000))
+
+
+def test_rows_are_counted_instead_of_sent(table: Locate) -> None:
+    filter_ = GreaterOrEqual(column="row", value=2)
+    for wanted, rows in [
+        (TableQuery(count=True), 5),
+        (TableQuery(count=True, filter=filter_), 4),
+        (TableQuery(count=True, filter=filter_, offset=1, limit=2), 2),
+        (TableQuery(count=True, filter=GreaterOrEqual(column="row", value=9)), 0),
+    ]:
+        frame, _ = open_page(table(), wanted, prepare(None))
+        assert frame.to_pydict() == {"count": [rows]}
+
+
+def test_thousands_of_columns(on_disk: Place) -> None:
+    locate = on_disk("wide")
+    names = [f"c{at}" for at in range(3_000)]
+    push_table(locate, pa.table({name: [1] for name in names}), by="user:alice")
+    frame, _ = open_page(locate(), TableQuery(), prepare(None))
+    assert frame.schema().names == names
+    (batch,) = frame.limit(1).select("c2999").collect()
+    assert batch.to_pydict() == {"c2999": [1]}

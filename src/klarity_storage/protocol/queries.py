@@ -155,6 +155,8 @@ class TableQuery(Request, frozen=True):
     offset: _Number = 0
     version: _Number | None = None
     """The newest without it; the answer's header ``X-Table-Version`` says which that is."""
+    count: bool = False
+    """Instead of the rows, how many they are: one row with one column, ``count``."""
 
 
 class SqlQuery(Request, frozen=True):

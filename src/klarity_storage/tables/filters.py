@@ -46,12 +46,13 @@ def conditions(wanted: q.Filter, schema: pa.Schema) -> list[str]:
 
 def find_column(name: str, schema: pa.Schema) -> pa.Field:
     """The column of that name, or the error that says which is near."""
-    if name not in schema.names:
+    at = schema.get_field_index(name)  # `names` makes a list of them all each time
+    if at < 0:
         raise InvalidQueryError(
             f"There is no column {name!r}{nearest(name, schema.names)}.",
             hint=f"The columns are {', '.join(schema.names)}.",
         )
-    return schema.field(name)
+    return schema.field(at)
 
 
 def quoted(name: str) -> str:

@@ -33,6 +33,9 @@ def test_tables_are_listed_and_described(real: Control, space: str) -> None:
     found = bob.ok("GET", f"/v1/spaces/{space}/tables/runs")
     assert (found["rows"], found["version"]) == (3, 0)
     assert [column["name"] for column in found["columns"]] == ["id", "score"]
+    assert bob.ok("GET", f"/v1/spaces/{space}/tables/runs?version=0") == found
+    problem = bob.fails(404, "GET", f"/v1/spaces/{space}/tables/runs?version=1")
+    assert problem["code"] == "version_not_found"
     assert len(real.admin.ok("GET", f"/v1/spaces/{space}/tables")["items"]) == 2
 
 

@@ -710,7 +710,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Describe a table as it is now */
+        /** Describe a table as it is now, or as it was in a version */
         get: operations["get_table"];
         put?: never;
         post?: never;
@@ -1497,6 +1497,8 @@ export interface components {
         /** TableQuery */
         TableQuery: {
             columns?: string[] | null;
+            /** @default false */
+            count: boolean;
             filter?: components["schemas"]["Equal"] | components["schemas"]["NotEqual"] | components["schemas"]["Less"] | components["schemas"]["LessOrEqual"] | components["schemas"]["Greater"] | components["schemas"]["GreaterOrEqual"] | components["schemas"]["Between"] | components["schemas"]["In"] | components["schemas"]["IsNull"] | components["schemas"]["Like"] | components["schemas"]["Contains"] | components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | null;
             limit?: number | null;
             /** @default 0 */
@@ -6623,7 +6625,9 @@ export interface operations {
     };
     get_table: {
         parameters: {
-            query?: never;
+            query?: {
+                version?: number | null;
+            };
             header?: never;
             path: {
                 space: string;
@@ -6660,7 +6664,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such space (`space_not_found`). There is no such table (`table_not_found`). */
+            /** @description There is no such space (`space_not_found`). There is no such table (`table_not_found`). There is no such version (`version_not_found`). */
             404: {
                 headers: {
                     [name: string]: unknown;

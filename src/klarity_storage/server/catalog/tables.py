@@ -34,16 +34,18 @@ def list_tables(context: Context, space: str) -> TableList:
     )
 
 
-def get_table(context: Context, name: Name) -> TableInfo:
-    """What a table holds now.
+def get_table(context: Context, name: Name, version: int | None = None) -> TableInfo:
+    """What a table holds now, or held in a version.
 
     Raises:
         TableNotFoundError: there is no such table, or the caller may not see it.
+        VersionNotFoundError: the table has no such version.
     """
     require(context, Action.READ, Pattern.of(name))
     refuse_expired(context.services, name)
     keys = context.services.buckets.of(name.space).engine.credentials
-    return describe.describe_table(TableLocation(name, f"s3://{keys.bucket}/{name}", keys))
+    location = TableLocation(name, f"s3://{keys.bucket}/{name}", keys)
+    return describe.describe_table(location, version)
 
 
 def refuse_expired(services: Services, name: Name) -> None:

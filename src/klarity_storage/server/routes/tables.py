@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from litestar import get
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
-from klarity_storage.errors import SpaceNotFoundError, TableNotFoundError
+from klarity_storage.errors import SpaceNotFoundError, TableNotFoundError, VersionNotFoundError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.tables import TableInfo, TableList
 from klarity_storage.server.catalog import tables
@@ -27,12 +27,17 @@ def list_tables(context: Caller, space: FromPath[str]) -> TableList:
 @get(
     "/spaces/{space:str}/tables/{table:str}",
     tags=["tables"],
-    responses=failures(SpaceNotFoundError, TableNotFoundError),
+    responses=failures(SpaceNotFoundError, TableNotFoundError, VersionNotFoundError),
     sync_to_thread=True,
 )
-def get_table(context: Caller, space: FromPath[str], table: FromPath[str]) -> TableInfo:
-    """Describe a table as it is now."""
-    return tables.get_table(context, Name(space, Kind.TABLES, table))
+def get_table(
+    context: Caller,
+    space: FromPath[str],
+    table: FromPath[str],
+    version: FromQuery[int | None] = None,
+) -> TableInfo:
+    """Describe a table as it is now, or as it was in a version."""
+    return tables.get_table(context, Name(space, Kind.TABLES, table), version)
 
 
 ROUTES = [list_tables, get_table]
