@@ -16,5 +16,18 @@ export type { Kind } from './layout/name.ts';
 export type { RowIndex } from './layout/row.ts';
 export type { TableLike } from './layout/table.ts';
 export type { Space } from './spaces/space.ts';
+export type { Column } from './tables/columns.ts';
+export type { Filter, Value } from './tables/query/filter.ts';
+export type {
+  Order,
+  RowQuery,
+  Selection,
+  Source,
+  TableQuery,
+  ValueOptions,
+} from './tables/query/query.ts';
+export type { Cell } from './tables/rows/cells.ts';
+export type { Row } from './tables/rows/rows.ts';
+export type { DataTable, TableName } from './tables/table.ts';
 export type { Named, Tag } from './versions/look-up.ts';
 export type { FilesOptions, Lineage, Version } from './versions/version.ts';

@@ -10,6 +10,7 @@ import { type Identity, validate } from '../identity/identity.ts';
 import type { RowIndex } from '../layout/row.ts';
 import type { TableLike } from '../layout/table.ts';
 import { getSpace, getSpaces, type Space } from '../spaces/space.ts';
+import { type DataTable, getDataTable, getDataTables, type TableName } from '../tables/table.ts';
 import {
   getNames,
   getTags,
@@ -78,6 +79,18 @@ export interface Client {
    * which no page can empty: it gives them to nobody who does not send the same token.
    */
   logout(): Promise<void>;
+  /**
+   * The tables of a space that the caller may read.
+   *
+   * @throws SpaceNotFoundError there is no such space, or the caller may not see it
+   */
+  getDataTables(spaceKey: string, options?: CallOptions): Promise<TableName[]>;
+  /**
+   * One table, with ways to its rows.
+   *
+   * @throws TableNotFoundError there is no such table, or the caller may not see it
+   */
+  getDataTable(spaceKey: string, name: string, options?: CallOptions): Promise<DataTable>;
 }
 
 /** Connect to a server: nothing is asked of it before the first call. */
@@ -100,5 +113,7 @@ export function createClient(options: ClientOptions): Client {
       core.http.tokens.end();
       return core.blobs.empty();
     },
+    getDataTables: (space, options) => getDataTables(core, space, options),
+    getDataTable: (space, name, options) => getDataTable(core, space, name, options),
   };
 }

@@ -24,7 +24,30 @@ export async function errorOf(response: Response, url: string): Promise<StorageE
       hint: 'Is it a Klarity Storage server?',
     });
   }
-  const { code, detail, hint, request_id } = problem;
+  return errorFrom(problem, status, requestId);
+}
+
+/** The error that bytes of JSON tell of, or null where they are something else. */
+export function errorOfProblem(
+  bytes: Uint8Array,
+  requestId: string | undefined,
+): StorageError | null {
+  try {
+    const told = JSON.parse(new TextDecoder().decode(bytes));
+    const problem = checked(told);
+    if (!problem) return null;
+    const status = typeof told.status === 'number' ? told.status : 500;
+    return errorFrom(problem, status, requestId);
+  } catch {
+    return null;
+  }
+}
+
+function errorFrom(
+  { code, detail, hint, request_id }: Problem,
+  status: number,
+  requestId: string | undefined,
+): StorageError {
   return new (classOf(code, status))(detail, {
     code,
     status,
@@ -48,15 +71,18 @@ async function problemOf(response: Response): Promise<Problem | undefined> {
     return undefined;
   }
   try {
-    const { code, detail, hint, request_id } = await response.json();
-    if (typeof code !== 'string' || typeof detail !== 'string') return undefined;
-    return { code, detail, hint, request_id };
+    return checked(await response.json());
   } catch (error) {
     // a body that breaks off says less than the status; one that takes too long, or is aborted,
     // is what the call ended by
     if (error instanceof SyntaxError || error instanceof StorageError) return undefined;
     throw error;
   }
+}
+
+function checked({ code, detail, hint, request_id }: Record<string, unknown>): Problem | undefined {
+  if (typeof code !== 'string' || typeof detail !== 'string') return undefined;
+  return { code, detail, hint, request_id };
 }
 
 /** The class of a code, or for one that a newer server made, of its status. */

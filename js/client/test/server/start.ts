@@ -23,6 +23,7 @@ export interface Served {
     readers: { alice: string; bob: string };
     stranger: string;
   };
+  tables: { reader: string };
 }
 
 declare module 'vitest' {

@@ -1,0 +1,55 @@
+import {
+  CompressionType,
+  type ExtractionOptions,
+  getCompressionCodec,
+  setCompressionCodec,
+  type Table,
+  tableFromIPC,
+} from '@uwdata/flechette';
+import { decompress } from 'fzstd';
+import { InternalError } from '../../errors/index.ts';
+import type { Message } from './messages.ts';
+
+/** Values as they are: BigInt for 64 bits and decimals, a Map for a map. */
+export const EXACT: ExtractionOptions = { useBigInt: true, useDecimalInt: true, useMap: true };
+
+// one registry for all who use flechette in a program: what is there already may be faster
+if (!getCompressionCodec(CompressionType.ZSTD)) {
+  setCompressionCodec(CompressionType.ZSTD, {
+    decode: (bytes: Uint8Array, length: number) => decompress(bytes, new Uint8Array(length)),
+    encode: (bytes: Uint8Array) => bytes, // compresses nothing: who writes sets one of their own
+  });
+}
+
+/**
+ * The columns of whole messages, the first of which tells the schema.
+ *
+ * @throws InternalError they are no Arrow, or damaged
+ */
+export function decoded(parts: readonly Message[]): Table {
+  try {
+    return tableFromIPC(
+      parts.map(({ bytes }) => bytes),
+      EXACT,
+    );
+  } catch (cause) {
+    throw new InternalError('The rows that came cannot be read.', { status: 0, cause });
+  }
+}
+
+/** A table for each batch of rows, as they come; one without rows where there are none. */
+export async function* tables(
+  stream: AsyncIterable<Message>,
+): AsyncGenerator<Table, void, undefined> {
+  const known: Message[] = [];
+  let rows = false;
+  for await (const message of stream) {
+    if (message.kind !== 'rows') {
+      known.push(message);
+      continue;
+    }
+    rows = true;
+    yield decoded([...known, message]);
+  }
+  if (!rows) yield decoded(known);
+}
