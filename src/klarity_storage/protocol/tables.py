@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from klarity_storage.protocol.base import Response
 
@@ -31,6 +32,43 @@ class TableInfo(Response, frozen=True):
     metadata: dict[str, str]
     created_at: datetime | None
     updated_at: datetime | None
+
+
+class TableFile(Response, frozen=True, kw_only=True):
+    """A Parquet file of a version of a table."""
+
+    path: str
+    """Below the table: ``/files/{space}/tables/{table}/{path}``, each segment escaped."""
+    size: int
+    """In bytes."""
+    rows: int | None
+    """None where the log does not tell."""
+    partition: dict[str, str | bool | None] = {}
+    """What all its rows have in the columns of the table's partitions; numbers are text."""
+    minima: dict[str, str] = {}
+    maxima: dict[str, str] = {}
+    """Bounds of columns, of whole numbers, dates and text: not all that bound are values."""
+    nulls: dict[str, int] = {}
+    """How many nulls a column has in it."""
+
+
+class TableFiles(Response, frozen=True, kw_only=True):
+    """The files of a version, a page at a time, in the order in which rows without one come."""
+
+    space: str
+    name: str
+    version: int
+    columns: list[dict[str, Any]]
+    """As Delta Lake's log has them."""
+    partitions: list[str]
+    direct: bool
+    """Whether the rows are those of the files, in the columns that stand in them.
+
+    Not where rows are marked as deleted, or columns are mapped: such a table is read by queries.
+    """
+    items: list[TableFile]
+    next: str | None = None
+    """``after`` of the next page, of the same version."""
 
 
 class TableName(Response, frozen=True):

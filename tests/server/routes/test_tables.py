@@ -54,3 +54,24 @@ def test_hidden_and_absent_tables_look_the_same(real: Control, space: str) -> No
     }
     assert len(told) == 1
     assert found[0]["code"] == "table_not_found"
+
+
+def test_the_files_of_a_version_are_listed(real: Control, space: str) -> None:
+    bob = real.user("bob")
+    real.space(space)
+    make_table(real, space, "runs")
+    real.grant("user:bob", "reader", f"{space}/tables/runs")
+    root = f"/v1/spaces/{space}/tables/runs/files"
+    found = bob.ok("GET", root)
+    assert (found["version"], found["direct"], found["next"]) == (0, True, None)
+    assert [column["name"] for column in found["columns"]] == ["id", "score"]
+    (file,) = found["items"]
+    assert (file["rows"], file["nulls"]["id"]) == (3, 0)
+    assert (file["minima"], file["maxima"]) == ({"id": "1"}, {"id": "3"})
+    head = bob("HEAD", f"/files/{space}/tables/runs/{file['path']}")
+    assert int(head.headers["Content-Length"]) == file["size"]
+    assert bob.fails(404, "GET", f"{root}?version=1")["code"] == "version_not_found"
+    assert bob.fails(400, "GET", f"{root}?after=x")["code"] == "invalid_reference"
+    for limit in (0, 1001):
+        assert bob.fails(400, "GET", f"{root}?limit={limit}")["code"] == "invalid_input"
+    assert bob.fails(404, "GET", root.replace("runs", "gone"))["code"] == "table_not_found"

@@ -720,6 +720,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/spaces/{space}/tables/{table}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the Parquet files of a version of a table, and what the log says of each
+         * @description Page by page: `after` is `next` of the page before, and `version` the one that it names.
+         */
+        get: operations["get_table_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/spaces/{space}/tables/{table}/query": {
         parameters: {
             query?: never;
@@ -1468,6 +1488,37 @@ export interface components {
          * @enum {string}
          */
         Strategy: "reference" | "scratch" | "web";
+        /** TableFile */
+        TableFile: {
+            maxima?: {
+                [key: string]: string;
+            };
+            minima?: {
+                [key: string]: string;
+            };
+            nulls?: {
+                [key: string]: number;
+            };
+            partition?: {
+                [key: string]: string | boolean | null;
+            };
+            path: string;
+            rows: number | null;
+            size: number;
+        };
+        /** TableFiles */
+        TableFiles: {
+            columns: {
+                [key: string]: unknown;
+            }[];
+            direct: boolean;
+            items: components["schemas"]["TableFile"][];
+            name: string;
+            next?: string | null;
+            partitions: string[];
+            space: string;
+            version: number;
+        };
         /** TableInfo */
         TableInfo: {
             bytes: number;
@@ -6644,6 +6695,96 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TableInfo"];
+                };
+            };
+            /** @description The input cannot be used (`invalid_input`). */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not known (`unauthenticated`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such space (`space_not_found`). There is no such table (`table_not_found`). There is no such version (`version_not_found`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts (`rate_limited`). */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A defect of Klarity Storage (`internal`). */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part does not answer (`unavailable`). */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no room left (`storage_full`). */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_table_files: {
+        parameters: {
+            query?: {
+                after?: string | null;
+                limit?: number;
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                space: string;
+                table: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableFiles"];
                 };
             };
             /** @description The input cannot be used (`invalid_input`). */

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import select
 
-from klarity_storage.errors import TableNotFoundError
+from klarity_storage.errors import InvalidInputError, TableNotFoundError
 from klarity_storage.layout import Kind, Name
-from klarity_storage.protocol.tables import TableInfo, TableList, TableName
+from klarity_storage.protocol.tables import TableFiles, TableInfo, TableList, TableName
 from klarity_storage.server.context import Context
 from klarity_storage.server.db import schema
 from klarity_storage.server.rights.decide import Action
@@ -15,6 +17,10 @@ from klarity_storage.server.rights.require import permitted, require
 from klarity_storage.server.services import Services
 from klarity_storage.tables import describe, names
 from klarity_storage.tables.location import TableLocation
+from klarity_storage.tables.parquet_files import list_parquet_files
+
+MOST_FILES: Final = 1000
+"""Of a page."""
 
 
 def list_tables(context: Context, space: str) -> TableList:
@@ -42,10 +48,31 @@ def get_table(context: Context, name: Name, version: int | None = None) -> Table
         VersionNotFoundError: the table has no such version.
     """
     require(context, Action.READ, Pattern.of(name))
+    return describe.describe_table(_located(context, name), version)
+
+
+def list_files(
+    context: Context, name: Name, version: int | None, *, limit: int, after: str | None
+) -> TableFiles:
+    """A page of the Parquet files of a version, in the order of rows without one.
+
+    Raises:
+        TableNotFoundError: there is no such table, or the caller may not see it.
+        VersionNotFoundError: the table has no such version.
+        InvalidInputError: there is no page of that size.
+    """
+    if not 1 <= limit <= MOST_FILES:
+        raise InvalidInputError(
+            f"There is no page of {limit} files.", hint=f"Ask for 1 to {MOST_FILES}."
+        )
+    require(context, Action.READ, Pattern.of(name), about="list files")
+    return list_parquet_files(_located(context, name), version, limit=limit, after=after)
+
+
+def _located(context: Context, name: Name) -> TableLocation:
     refuse_expired(context.services, name)
     keys = context.services.buckets.of(name.space).engine.credentials
-    location = TableLocation(name, f"s3://{keys.bucket}/{name}", keys)
-    return describe.describe_table(location, version)
+    return TableLocation(name, f"s3://{keys.bucket}/{name}", keys)
 
 
 def refuse_expired(services: Services, name: Name) -> None:

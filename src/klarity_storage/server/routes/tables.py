@@ -7,7 +7,7 @@ from litestar.params import FromPath, FromQuery
 
 from klarity_storage.errors import SpaceNotFoundError, TableNotFoundError, VersionNotFoundError
 from klarity_storage.layout import Kind, Name
-from klarity_storage.protocol.tables import TableInfo, TableList
+from klarity_storage.protocol.tables import TableFiles, TableInfo, TableList
 from klarity_storage.server.catalog import tables
 from klarity_storage.server.http.authentication import Caller
 from klarity_storage.server.http.documents import failures
@@ -40,4 +40,26 @@ def get_table(
     return tables.get_table(context, Name(space, Kind.TABLES, table), version)
 
 
-ROUTES = [list_tables, get_table]
+@get(
+    "/spaces/{space:str}/tables/{table:str}/files",
+    tags=["tables"],
+    responses=failures(SpaceNotFoundError, TableNotFoundError, VersionNotFoundError),
+    sync_to_thread=True,
+)
+def get_table_files(
+    context: Caller,
+    space: FromPath[str],
+    table: FromPath[str],
+    version: FromQuery[int | None] = None,
+    limit: FromQuery[int] = tables.MOST_FILES,
+    after: FromQuery[str | None] = None,
+) -> TableFiles:
+    """List the Parquet files of a version of a table, and what the log says of each.
+
+    Page by page: `after` is `next` of the page before, and `version` the one that it names.
+    """
+    name = Name(space, Kind.TABLES, table)
+    return tables.list_files(context, name, version, limit=limit, after=after)
+
+
+ROUTES = [list_tables, get_table, get_table_files]
