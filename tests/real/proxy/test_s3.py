@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import boto3
@@ -107,8 +107,8 @@ def test_signed_addresses(s3: Any) -> None:
 
 def test_a_signature_is_for_the_public_host(site: Site, keys: ks.Credentials) -> None:
     elsewhere = "http://s3.elsewhere.example.org"
-    options = {"endpoint_url": elsewhere, "config": Config(signature_version="s3v4")}
-    s3 = keys.boto3_session().client("s3", **options)
+    signing = Config(signature_version="s3v4")
+    s3 = keys.boto3_session().client("s3", endpoint_url=elsewhere, config=signing)
     key = {"Bucket": BUCKET, "Key": f"{PREFIX}plain"}
     get = s3.generate_presigned_url("get_object", Params=key, ExpiresIn=60)
     assert httpx.get(get.replace(elsewhere, site.s3), trust_env=False).status_code == 403
@@ -192,7 +192,7 @@ def test_nothing_else_is_there(site: Site, method: str, path: str, body: bytes) 
     assert "seaweed" not in heard.headers["server"].lower()
 
 
-def client(service: str, keys: ks.Credentials) -> Any:
+def client(service: Literal["sts", "iam"], keys: ks.Credentials) -> Any:
     given = keys.current
     return boto3.client(
         service,
@@ -228,7 +228,7 @@ def test_keys_make_no_keys(keys: ks.Credentials, s3: Any) -> None:
 )
 def test_nobody_is_what_a_header_says(site: Site, header: str) -> None:
     told = {header.replace("-", "_"): "arn:aws:iam::000000000000:user/klarity"}
-    assert Wire(site.s3)(f"/{BUCKET}/{PREFIX}plain", **told).status == 403
+    assert Wire(site.s3)(f"/{BUCKET}/{PREFIX}plain", "GET", None, **told).status == 403
 
 
 def lines(site: Site, key: str) -> Iterator[dict[str, Any]]:

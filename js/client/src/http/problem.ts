@@ -24,7 +24,7 @@ export async function errorOf(response: Response, url: string): Promise<StorageE
       hint: 'Is it a Klarity Storage server?',
     });
   }
-  return errorFrom(problem, status, requestId);
+  return errorFrom(problem, status, requestId, retryAfter);
 }
 
 /** The error that bytes of JSON tell of, or null where they are something else. */
@@ -47,6 +47,7 @@ function errorFrom(
   { code, detail, hint, request_id }: Problem,
   status: number,
   requestId: string | undefined,
+  retryAfter?: number,
 ): StorageError {
   return new (classOf(code, status))(detail, {
     code,
