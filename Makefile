@@ -59,6 +59,9 @@ bench: $(STAMP) $(PEERS)/.installed ## measure against the peers (SCALE=0.1 ROUN
 		$(if $(CONTENDERS),--contenders $(CONTENDERS))
 	$(BIN)/python benchmarks/control.py
 	$(BIN)/python benchmarks/files.py
+	@command -v wrk >/dev/null && PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || \
+		sh deploy/apt-install.sh nginx wrk
+	$(BIN)/python benchmarks/proxy.py
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
