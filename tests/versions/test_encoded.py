@@ -19,6 +19,7 @@ from klarity_storage.versions.encoded import (
     decompress,
     is_worth_a_try,
     read_form,
+    read_forms,
     read_index,
     write_encoded,
 )
@@ -69,7 +70,9 @@ def test_they_are_found_beside_the_manifest() -> None:
     index = read_index(store, *PLACE)
     assert {c: read_form(store, *PLACE, index["a" * 64][c]) for c in forms} == forms
     assert index["b" * 64] == {}
+    assert read_forms(store, *PLACE) == {"a" * 64: forms, "b" * 64: {}}
     store.put(NAME.encoded_key(*PLACE[1:], "json"), b"nonsense")
     assert read_index(store, *PLACE) == {}
     store.delete(NAME.encoded_key(*PLACE[1:], "bin"))
     assert read_form(store, *PLACE, index["a" * 64]["br"]) == b""
+    assert read_forms(store, *PLACE) == {}

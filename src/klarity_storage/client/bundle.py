@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +14,20 @@ from obstore.store import ObjectStore
 from klarity_storage.errors import InvalidInputError, InvalidPathError
 from klarity_storage.layout import Name
 from klarity_storage.protocol.web import DOCUMENT, INDEX
-from klarity_storage.versions.encoded import Coding, compress, is_worth_a_try, write_encoded
+from klarity_storage.versions.encoded import (
+    Coding,
+    compress,
+    decompress,
+    is_worth_a_try,
+    write_encoded,
+)
 from klarity_storage.versions.engine_errors import told_as_ours
+from klarity_storage.versions.progress import Meter, OnProgress
 from klarity_storage.versions.scan import SourceFile, scan_tree
 from klarity_storage.versions.workers import run_all
+
+Forms = Mapping[str, dict[Coding, bytes]]
+Place = tuple[Name, str, str]
 
 _PAGES: Final = (".html", ".htm", ".xhtml", ".shtml", ".shtm", ".stm")
 _INCLUDE: Final = re.compile(
@@ -58,23 +68,43 @@ def check_bundle(source: Path) -> list[SourceFile]:
 
 
 def write_compressed(
-    store: ObjectStore, name: Name, folder: str, manifest: str, files: Iterable[SourceFile]
+    store: ObjectStore,
+    place: Place,
+    files: Iterable[SourceFile],
+    earlier: Forms,
+    progress: OnProgress | None,
 ) -> None:
     """Compress what pays, and lay it beside the manifest.
 
     A file that changed since it was hashed is caught by whoever reads: its compressed forms do not
     fit the digest that the manifest has of it.
+
+    Args:
+        store: the bucket, with keys that write the version's folder.
+        place: the name, the folder and the manifest's file name.
+        files: of the bundle.
+        earlier: the forms of an earlier version, by SHA-256: to compress takes longer than to read.
+        progress: called while it runs.
     """
+    worth = [file for file in files if is_worth_a_try(file.path, file.size)]
+    if not worth:
+        return
+    meter = Meter("compressing", sum(file.size for file in worth), len(worth), progress)
 
     def forms(file: SourceFile) -> tuple[str, dict[Coding, bytes]]:
         with told_as_ours(f"the file {file.location!r}"):
             data = file.file.read_bytes()
-        return hashlib.sha256(data).hexdigest(), compress(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        known = earlier.get(sha256)
+        if known is None or not all(
+            decompress(coding, form, len(data), sha256) for coding, form in known.items()
+        ):
+            known = compress(data)
+        meter.advance(file.size, files=1)
+        return sha256, known
 
-    worth = [file for file in files if is_worth_a_try(file.path, file.size)]
     found = dict(run_all(forms, worth, workers=os.cpu_count() or 1))
-    if found:
-        write_encoded(store, name, folder, manifest, found.items())
+    write_encoded(store, *place, found.items())
 
 
 def _links(source: Path) -> Iterator[str]:

@@ -58,13 +58,19 @@ class Web(Connection):
             ForbiddenError: the caller may not write here.
         """
         from klarity_storage.client.bundle import check_bundle, write_compressed  # noqa: PLC0415
+        from klarity_storage.versions.encoded import read_forms  # noqa: PLC0415
         from klarity_storage.versions.push import Description, push_tree  # noqa: PLC0415
 
         name = self._app(app).name
         files = check_bundle(Path(source))
 
         def compress(store: ObjectStore, folder: str, manifest: str) -> None:
-            write_compressed(store, name, folder, manifest, files)
+            known = self._backend.versions(name)[:1]
+            reading = self._backend.reading_store(name) if known else None
+            earlier = (
+                read_forms(reading, name, known[0].version, known[0].manifest) if reading else {}
+            )
+            write_compressed(store, (name, folder, manifest), files, earlier, progress)
 
         info = push_tree(
             self._backend,

@@ -177,6 +177,24 @@ def read_form(store: ObjectStore, name: Name, version: str, manifest: str, place
         return b""
 
 
+def read_forms(
+    store: ObjectStore, name: Name, version: str, manifest: str
+) -> dict[str, dict[Coding, bytes]]:
+    """All compressed forms that lie beside a manifest, by SHA-256, not verified yet."""
+    index = read_index(store, name, version, manifest)
+    if not any(index.values()):
+        return {}
+    try:
+        with told_as_ours(f"the compressed files of {name}"):
+            data = bytes(store.get(name.encoded_key(version, manifest, "bin")).bytes())
+    except NotFoundError:
+        return {}
+    return {
+        sha256: {c: data[at.offset : at.offset + at.length] for c, at in codings.items()}
+        for sha256, codings in index.items()
+    }
+
+
 def _brotli(data: bytes, size: int) -> Iterator[bytes]:
     import brotli  # noqa: PLC0415 - few read front ends
 

@@ -12,7 +12,7 @@ class Progress:
     """How far one phase of a transfer is."""
 
     phase: str
-    """``hashing``, ``uploading``, ``downloading`` or ``verifying``."""
+    """``hashing``, ``compressing``, ``uploading``, ``downloading`` or ``verifying``."""
     done_bytes: int
     total_bytes: int
     done_files: int
