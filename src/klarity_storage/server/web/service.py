@@ -9,6 +9,7 @@ from klarity_storage.server.web.body import Body
 from klarity_storage.server.web.memory import Memory
 from klarity_storage.server.web.releases import Entry
 from klarity_storage.versions.encoded import Index
+from klarity_storage.versions.manifest import FileInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class WebService:
     bodies: Memory[Body] = field(init=False)
     pages: Memory[bytes] = field(init=False)
     """With the addresses of what they load by version."""
+    files: Memory[FileInfo] = field(init=False)
+    """By version and path: what manifests say of those that were asked for last."""
     indexes: Memory[Index] = field(init=False)
     """Which compressed forms there are, by version."""
     releases: Memory[list[Entry]] = field(init=False)
@@ -27,5 +30,5 @@ class WebService:
     def __post_init__(self) -> None:
         total = self.settings.memory
         object.__setattr__(self, "bodies", Memory(total))
-        for beside in ("pages", "indexes", "releases"):
+        for beside in ("pages", "files", "indexes", "releases"):
             object.__setattr__(self, beside, Memory(max(1 << 20, total // 16)))

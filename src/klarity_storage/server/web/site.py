@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from obstore.store import ObjectStore
+
 from klarity_storage.errors import FileMissingError, NotFoundError
 from klarity_storage.layout import Name
 from klarity_storage.server.context import Context
@@ -24,6 +26,8 @@ class Site:
 
     context: Context
     deployment: Name
+    store: ObjectStore
+    """The bucket of the deployment, which is the front end's mostly."""
     kept: list[Entry]
     """The releases that can be rolled back to, the one that stands first."""
 
@@ -41,16 +45,21 @@ class Site:
         name, version = app
         if not permitted(self.context)(Pattern.of(name)):
             return None  # it was public when it was deployed
-        services = self.context.services
-        store = services.buckets.of(name.space).store
+        services, store = self.context.services, self.store
+        if name.space != self.deployment.space:
+            store = services.buckets.of(name.space).store
         history = services.histories.read(store, name, within=RECENT)
         if not history.holds(version):
             return None  # an owner had it deleted all the same
         info = history.resolve(version)
-        try:
-            file = services.files.manifests.of(store, name, info).find(path)
-        except FileMissingError:
-            return None
+        key = (name, version, info.manifest, path)
+        file = services.web.files.get(key)
+        if file is None:
+            try:
+                file = services.files.manifests.of(store, name, info).find(path)
+            except FileMissingError:
+                return None
+            services.web.files.keep(key, file, 1000)
         return Asset(store, name, info, history.commits[info.seq], file)
 
 
@@ -62,21 +71,21 @@ def open_site(context: Context, deployment: Name, about: str) -> Site:
     """
     try:
         require(context, Action.READ, Pattern.of(deployment), about=about)
-        kept = _kept(context, deployment)
+        store = context.services.buckets.of(deployment.space).store
+        kept = _kept(context, store, deployment)
     except NotFoundError:
         raise nothing_here() from None
     if not kept:
         raise nothing_here()
-    return Site(context, deployment, kept)
+    return Site(context, deployment, store, kept)
 
 
 def nothing_here() -> NotFoundError:
     return NotFoundError("There is nothing at this address.", hint="ks web ls")
 
 
-def _kept(context: Context, deployment: Name) -> list[Entry]:
+def _kept(context: Context, store: ObjectStore, deployment: Name) -> list[Entry]:
     services = context.services
-    store = services.buckets.of(deployment.space).store
     history = services.histories.read(store, deployment, within=RECENT)
     # a log only grows; a deletion in it makes it longer, too
     key = (deployment, id(store), history.length)
