@@ -79,6 +79,10 @@ def pair(
     folder = tmp_path_factory.mktemp("pair")
     options, environment = settings_of(engine)
     environment["KS_DATABASE_URL"] = database.create()
+    engine.beside("site")  # makes the bucket
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "klarity.toml").write_text('[buckets.site]\nstrategy = "web"\n')
     with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
         started = list(
             pool.map(
@@ -109,6 +113,19 @@ def owners(pair: Pair, space: str) -> Iterator[tuple[ks.Storage, ks.Storage]]:
     one, two = pair.user(("owner", space))
     with one, two:
         yield one, two
+
+
+def test_a_switch_on_one_is_shown_by_the_other(pair: Pair, space: str, plant: PlantTree) -> None:
+    one, two = pair.first.admin, pair.second.admin
+    one.create_space(space, bucket="site")
+    page = f"{pair.second.address}/web/{space}/prod/"
+    for server, text in ((one, b"first"), (two, b"second"), (one, b"third")):
+        server.publish_web(f"{space}/front", plant({"index.html": text}, text.decode()))
+        server.deploy_web("prod", f"{space}/front")
+        until(lambda text=text: httpx.get(page).content == text, 5)  # type: ignore[misc]
+    two.rollback_web(f"{space}/prod")
+    until(lambda: httpx.get(page).content == b"second", 5)
+    assert len(one.get_releases(f"{space}/prod")) == 4
 
 
 def test_what_is_made_on_one_is_there_on_the_other(
