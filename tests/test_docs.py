@@ -50,17 +50,20 @@ def test_the_keys_of_the_readme_open_the_engine(
 
 
 def test_the_commands_of_the_readme_run(
-    server: RunningServer, tmp_path: Path, plant: PlantTree, space: str
+    web_server: RunningServer, tmp_path: Path, plant: PlantTree, space: str
 ) -> None:
     plant({"one.txt": b"meow"}, "cats")
     (tmp_path / "runs.csv").write_text("id,score\n1,0.5\n")
     (tmp_path / "scan.dcm").write_bytes(b"DICM")
+    plant({"index.html": b"<p>"}, "dist")
+    web_server.admin.create_space(f"{space}-site", bucket="site")  # others have theirs there, too
+    (tmp_path / ".safenai").write_text(f'[storage]\ndataspaces = ["{space}-site"]\n')
     commands = [
         shlex.split(line.replace("vision", space), comments=True)
         for line in blocks(ROOT / "README.md", "sh")[1].splitlines()
         if line.strip()
     ]
-    environment = os.environ | {"KS_URL": server.address, "KS_TOKEN": server.token}
+    environment = os.environ | {"KS_URL": web_server.address, "KS_TOKEN": web_server.token}
     for command in commands:
         ks_program = Path(sys.executable).with_name(command[0])
         arguments = ["--help"] if command[1] in ("serve", "login") else command[2:]
