@@ -32,15 +32,15 @@ def store(tmp_path: Path, versions: list[str]) -> ObjectStore:
     return LocalStore(tmp_path / "store")
 
 
-def pin(store: ObjectStore, version: str, holder: str, history: History | None = None) -> None:
-    pin_version(store, NAME, version, holder, by="user:alice", history=history)
+def pin(store: ObjectStore, version: str, holder: str, history: History | None = None) -> bool:
+    return pin_version(store, NAME, version, holder, by="user:alice", history=history)
 
 
 def test_a_pinned_version_stays_until_its_last_holder_lets_it_go(
     store: ObjectStore, versions: list[str]
 ) -> None:
-    for holder in ("web/prod", "web/test", "web/prod"):
-        pin(store, versions[0], holder)
+    holders = ("web/prod", "web/test", "web/prod")
+    assert [pin(store, versions[0], holder) for holder in holders] == [True, True, False]
     history = read_history(store, NAME)
     assert history.length == 4  # the third pin said nothing new
     assert history.holders(versions[0]) == ["web/prod", "web/test"]

@@ -26,7 +26,7 @@ def pin_version(
     *,
     by: str,
     history: History | None = None,
-) -> None:
+) -> bool:
     """Keep a version for as long as a holder shows it.
 
     Args:
@@ -37,19 +37,25 @@ def pin_version(
         by: who asks: ``user:alice``.
         history: what is known of the name, to read only what is newer.
 
+    Returns:
+        Whether the holder did not keep it before.
+
     Raises:
         VersionNotFoundError: there is no such version, or it was deleted.
     """
     check_hash(version)
+    fresh = [False]
 
     def action(history: History) -> Pin | None:
         history.resolve(version)
-        if holder in history.holders(version):
+        fresh[:] = [holder not in history.holders(version)]
+        if not fresh[0]:
             return None
         return Pin(at=datetime.now(UTC), by=by, write_id=write_id, version=version, holder=holder)
 
     write_id = uuid4().hex
     append_action(store, read_history(store, name, history), action)
+    return fresh[0]
 
 
 def unpin_versions(

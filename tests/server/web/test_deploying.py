@@ -181,6 +181,18 @@ def test_a_release_that_an_owner_deletes_holds_nothing_for_long(front: Front) ->
     front.storage.delete(f"{app}@{one}")
 
 
+def test_a_deployment_that_fails_keeps_nothing(front: Front) -> None:
+    app = f"{front.space}/artefacts/kd-front"
+    one, two = front.deploy("prod", "one"), front.publish("two")
+    front.server.admin.admin.set_quota(front.space, max_bytes=1)
+    with pytest.raises(ks.QuotaError):
+        front.storage.deploy_web("prod", f"{front.app}@{two}")
+    assert shown(front) == one
+    front.storage.delete(f"{app}@{two}")
+    with pytest.raises(ks.ConflictError):
+        front.storage.delete(f"{app}@{one}")
+
+
 def test_compressed_forms_go_with_their_version(front: Front) -> None:
     app = f"{front.space}/artefacts/kd-front"
     version = front.publish("one")

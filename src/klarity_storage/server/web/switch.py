@@ -1,8 +1,8 @@
 """Let a deployment show another release: one write to its log, and pins around it.
 
 What the new release shows is pinned before the switch, and what no release that is kept shows any
-more is let go behind it. Killed in between, too much is kept rather than too little, until the next
-switch of the deployment.
+more is let go behind it; so is what was pinned for a switch that fails. Killed in between, too much
+is kept rather than too little.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from klarity_storage.protocol.web import DOCUMENT, deployment_of
 from klarity_storage.server.context import Context
 from klarity_storage.server.web.releases import (
     Entry,
+    Pinned,
     Shown,
     document_file,
     ever_shown,
@@ -65,8 +66,29 @@ def switch(
         VersionNotFoundError: a version was deleted meanwhile.
         ConflictError: another release stands than was expected, or a space is being moved.
     """
-    for name, version in shown.versions:
-        _pin(context, deployment, name, version)
+    pinned: set[Pinned] = set()
+    try:
+        for name, version in shown.versions:
+            if _pin(context, deployment, name, version):
+                pinned.add((name, version))
+        _commit(context, deployment, shown, message, expected, metadata or {})
+    except BaseException:
+        _let_go(context, deployment, pinned)
+        raise
+    entries, history = _releases(context, deployment)
+    _let_go(context, deployment, ever_shown(history))
+    return entries
+
+
+def _commit(
+    context: Context,
+    deployment: Name,
+    shown: Shown,
+    message: str,
+    expected: str | None,
+    metadata: dict[str, Any],
+) -> None:
+    """The switch itself."""
     services = context.services
     with services.buckets.writing(deployment.space) as bucket:
         history = services.histories.read(bucket.store, deployment)
@@ -80,7 +102,7 @@ def switch(
             message=message,
             parents=[latest.version] if (latest := history.latest()) else [],
             lineage=shown.lineage,
-            metadata=metadata or {},
+            metadata=metadata,
         )
         with services.usage.taking(deployment.space, deployment.version_prefix(folder)) as admit:
             commit_version(
@@ -93,11 +115,14 @@ def switch(
                 admit=admit,
                 expected=expected,
             )
-    # every request in this process sees it from now on
-    history = services.histories.read(bucket.store, deployment)
-    entries = read_releases(history)
-    _let_go(context, history, entries)
-    return entries
+
+
+def _releases(context: Context, deployment: Name) -> tuple[list[Entry], History]:
+    """As the log stands now, which every request in this process sees from now on."""
+    services = context.services
+    store = services.buckets.of(deployment.space).store
+    history = services.histories.read(store, deployment)
+    return read_releases(history), history
 
 
 def _write(store: ObjectStore, deployment: Name, history: History, data: bytes) -> tuple[str, str]:
@@ -117,10 +142,11 @@ def _write(store: ObjectStore, deployment: Name, history: History, data: bytes) 
     return version, name if folder == version else f"{folder}/{name}"
 
 
-def _pin(context: Context, deployment: Name, name: Name, version: str) -> None:
+def _pin(context: Context, deployment: Name, name: Name, version: str) -> bool:
+    """Keep a version; whether it was not kept before."""
     services = context.services
     with services.buckets.writing(name.space) as bucket:
-        pin_version(
+        return pin_version(
             bucket.store,
             name,
             version,
@@ -130,21 +156,24 @@ def _pin(context: Context, deployment: Name, name: Name, version: str) -> None:
         )
 
 
-def _let_go(context: Context, history: History, entries: list[Entry]) -> None:
-    """Unpin what only releases show that cannot be rolled back to.
+def _let_go(context: Context, deployment: Name, versions: set[Pinned]) -> None:
+    """Unpin those of some versions that no release shows which can be rolled back to.
 
-    The switch stands by now, so that a failure is told in the log alone; the next one tries again.
+    A failure is told in the log alone: what was asked for is done, or has failed for another
+    reason.
     """
-    number = context.services.web.settings.releases
-    kept = {pinned for e in kept_releases(entries, number) for pinned in e.shown.versions}
-    gone: dict[Name, set[str]] = {}
-    for name, version in ever_shown(history) - kept:
-        gone.setdefault(name, set()).add(version)
-    for name, versions in gone.items():
-        try:
-            _unpin(context, history.name, name, versions)
-        except StorageError as error:
-            _LOG.warning("%s still keeps versions of %s: %s", history.name, name, error)
+    if not versions:
+        return
+    try:
+        entries, _ = _releases(context, deployment)
+        kept = kept_releases(entries, context.services.web.settings.releases)
+        gone: dict[Name, set[str]] = {}
+        for name, version in versions - {pinned for e in kept for pinned in e.shown.versions}:
+            gone.setdefault(name, set()).add(version)
+        for name, each in gone.items():
+            _unpin(context, deployment, name, each)
+    except StorageError as error:
+        _LOG.warning("%s may keep more than it shows: %s", deployment, error)
 
 
 def _unpin(context: Context, deployment: Name, name: Name, versions: set[str]) -> None:
