@@ -131,9 +131,9 @@ describe('a token', () => {
     let asked = 0;
     const tokens = [`ks_${'x'.repeat(43)}`, versions.readers.alice];
     const client = connect({ token: async () => tokens[asked++] ?? '' });
-    const all = [1, 2, 3, 4].map(() => client.getSpaces());
-    expect((await Promise.all(all)).map((spaces) => spaces.length)).toEqual([1, 1, 1, 1]);
-    await client.getSpaces();
+    const all = [1, 2, 3, 4].map(() => client.getModels('vision'));
+    expect((await Promise.all(all)).map((names) => names.length)).toEqual([1, 1, 1, 1]);
+    await client.getModels('vision');
     expect(asked).toBe(2);
   });
 
@@ -155,7 +155,7 @@ describe('a token', () => {
   test('that is revoked between two calls', async () => {
     const made = await admin('POST', '/v1/tokens', { user: 'bob' });
     const client = connect({ token: made.secret as string });
-    expect(await client.getSpaces()).toHaveLength(1);
+    expect(await client.getModels('vision')).toHaveLength(1);
     await admin('DELETE', `/v1/tokens/${(made.token as { id: string }).id}`);
     expect(await failure(client.getSpaces())).toBeInstanceOf(UnauthenticatedError);
   });
@@ -178,7 +178,7 @@ test('an address may be left out in a page, where the server is its own', () => 
 });
 
 test("the environment's own fetch may be given", async () => {
-  expect(await connect({ fetch: globalThis.fetch }).getSpaces()).toHaveLength(1);
+  expect(await connect({ fetch: globalThis.fetch }).getModels('vision')).toHaveLength(1);
 });
 
 test('a server that wants to be left alone for a while says how long', async () => {

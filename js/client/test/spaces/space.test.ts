@@ -4,9 +4,10 @@ import { connect } from '../connect.ts';
 
 test('lists the spaces that the caller sees', async () => {
   const spaces = await connect().getSpaces();
-  expect(spaces.map(({ key }) => key)).toEqual(['vision']);
-  expect(spaces[0]?.description).toBe('Pictures');
-  expect(spaces[0]?.createdAt).toBeInstanceOf(Date);
+  expect(spaces.map(({ key }) => key)).not.toContain('secret');
+  const vision = spaces.find(({ key }) => key === 'vision');
+  expect(vision?.description).toBe('Pictures');
+  expect(vision?.createdAt).toBeInstanceOf(Date);
 });
 
 test('a space that one may not see looks as one that is not there', async () => {
