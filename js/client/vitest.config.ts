@@ -32,10 +32,11 @@ const config: ViteUserConfig = defineConfig({
   test: {
     // of the root alone: what projects inherit is started once for each
     globalSetup: ['test/server/start.ts'],
+    // machines are shared: how long a test takes says nothing of what it tests
     projects: [
       {
         test: {
-          testTimeout: 20_000,
+          testTimeout: 120_000,
           name: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts'],
@@ -44,7 +45,7 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         test: {
-          testTimeout: 20_000,
+          testTimeout: 120_000,
           name: 'chromium',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts'],

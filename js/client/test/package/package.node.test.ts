@@ -213,7 +213,7 @@ describe('the page of the README', () => {
       await tab.click('button');
       await tab.waitForFunction('document.querySelector("p").textContent.includes("none")');
     });
-  }, 60_000);
+  });
 
   test('works where a browser has neither WebCrypto nor Cache API: by plain http', async () => {
     await show('plain.test', port, async (tab) => {
@@ -225,7 +225,7 @@ describe('the page of the README', () => {
       ]);
       expect(await tab.evaluate('document.querySelector("img").naturalWidth')).toBe(1);
     });
-  }, 60_000);
+  });
 
   test('says what to do where the server does not let its origin read', async () => {
     await show('localhost', 0, async (tab) => {
@@ -233,7 +233,7 @@ describe('the page of the README', () => {
         'document.querySelector("p").textContent.includes("files.origins")',
       );
     });
-  }, 60_000);
+  });
 });
 
 describe('a front end that is deployed', () => {
@@ -263,5 +263,5 @@ describe('a front end that is deployed', () => {
       await tab.waitForFunction('document.querySelector("p").textContent !== ""');
       expect(await tab.innerText('p')).toBe('site/prod: one cat');
     });
-  }, 60_000);
+  });
 });

@@ -6,9 +6,11 @@ started it, however that ends.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,8 @@ RUN = "from klarity_storage.cli.main import run; run()"
 
 def main(origins: list[str]) -> None:
     """Serve until standard input ends."""
+    for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(ending, stop)
     with tempfile.TemporaryDirectory(prefix="ks-js-") as home:
         data = Path(home) / "data"
         data.mkdir()
@@ -41,6 +45,7 @@ def main(origins: list[str]) -> None:
                 [sys.executable, "-c", RUN, "serve", "--data", str(data), "--port", "0"],
                 stderr=stream,
                 stdin=subprocess.DEVNULL,
+                preexec_fn=follow,  # noqa: PLW1509 - there is one thread
             )
         try:
             wait(server, log)
@@ -51,6 +56,17 @@ def main(origins: list[str]) -> None:
         finally:
             server.terminate()
             server.wait(30)
+
+
+def follow() -> None:
+    """Let the server end with this process, also where this is killed (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def stop(number: int, _frame: object) -> None:
+    """End in order, and not at once as a signal does."""
+    raise SystemExit(128 + number)
 
 
 def wait(server: subprocess.Popen[bytes], log: Path) -> None:
