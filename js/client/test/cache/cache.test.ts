@@ -4,6 +4,8 @@ import {
   type Client,
   type ClientOptions,
   IntegrityError,
+  NotFoundError,
+  StorageError,
   type StoredFile,
   UnauthenticatedError,
 } from '../../src/index.ts';
@@ -147,6 +149,21 @@ async function refuseOnce(client: Client, token: string): Promise<void> {
   expect(refused).toBe(1);
   vi.unstubAllGlobals();
 }
+
+test('ranges that the browser keeps are given to nobody else', async () => {
+  const slices = connect({ cache: { memory: 0, stored: 0 } });
+  const file = await open(slices);
+  for (let again = 0; again < 2; again++) expect((await file.slice(0, 9)).byteLength).toBe(9);
+  const { stranger } = inject('server').versions;
+  for (const token of [stranger, undefined]) {
+    const theirs = through('', file, { baseUrl: slices.baseUrl, token });
+    expect(await failure(theirs.slice(0, 9))).toBeInstanceOf(
+      token ? NotFoundError : UnauthenticatedError,
+    );
+    expect(await failure(theirs.bytes())).toBeInstanceOf(StorageError);
+  }
+  expect((await through('', file, { baseUrl: slices.baseUrl, token: bob }).slice(0, 9))[8]).toBe(8);
+});
 
 describe('what is kept', () => {
   test.runIf(stores)('is verified when it is read', async () => {

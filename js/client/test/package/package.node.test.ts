@@ -53,6 +53,16 @@ describe('what npm installs', () => {
     for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
+  test('is locked without the address of any registry', () => {
+    const lock = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8');
+    expect(lock).not.toMatch(/"resolved"|registry|artifactory|nexus/);
+    const { packages } = JSON.parse(lock);
+    const { name, version, dependencies, devDependencies } = JSON.parse(
+      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+    );
+    expect(packages['']).toMatchObject({ name, version, dependencies, devDependencies });
+  });
+
   for (const resolution of ['nodenext', 'bundler']) {
     test(`type-checks: ${resolution}`, () => {
       consumer.write(
