@@ -16,6 +16,7 @@ export type { Kind } from './layout/name.ts';
 export type { RowIndex } from './layout/row.ts';
 export type { TableLike } from './layout/table.ts';
 export type { Space } from './spaces/space.ts';
+export type { ArrowColumn, ArrowTable } from './tables/arrow-table.ts';
 export type { Column } from './tables/columns.ts';
 export type { Filter, Value } from './tables/query/filter.ts';
 export type {

@@ -1,9 +1,9 @@
-import type { Table } from '@uwdata/flechette';
 import type { Core } from '../client/core.ts';
 import type { components } from '../contract/openapi.ts';
 import { answer, ending } from '../http/api.ts';
 import type { CallOptions } from '../http/http.ts';
 import { checkName } from '../layout/name.ts';
+import type { ArrowTable } from './arrow-table.ts';
 import type { TableKey } from './ask.ts';
 import { type Column, columnsOf } from './columns.ts';
 import type { RowQuery, Selection, TableQuery } from './query/query.ts';
@@ -42,7 +42,7 @@ export interface DataTable extends TableName {
   /** Rows as they come: as many as there are, in little memory. */
   iterRows<T = Row>(query?: RowQuery): AsyncIterable<T>;
   /** Rows as columns of Arrow: bigints for 64-bit integers, decimals in units of their scale. */
-  getArrow(query?: TableQuery): Promise<Table>;
+  getArrow(query?: TableQuery): Promise<ArrowTable>;
   /** Rows as an IPC stream, for any reader of Arrow. Its buffers may be compressed with zstd. */
   getArrowStream(query?: TableQuery): ReadableStream<Uint8Array>;
   /** How many rows. */

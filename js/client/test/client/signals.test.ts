@@ -18,6 +18,8 @@ test('every call of a client ends by its signal', async () => {
     getVersions: () => client.getVersions(CATS, options),
     getTags: () => client.getTags(CATS, options),
     getRawBinary: () => client.getRawBinary('vision/tables/scans', 812, options),
+    getDataTables: () => client.getDataTables('plots', options),
+    getDataTable: () => client.getDataTable('plots', 'types', options),
     getDeployment: () =>
       client.getDeployment({ url: `${inject('server').faults}/deployment.json`, ...options }),
   };
