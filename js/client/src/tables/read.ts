@@ -1,10 +1,13 @@
 import type { Table } from '@uwdata/flechette';
 import type { Core } from '../client/core.ts';
-import { answer, ending } from '../http/api.ts';
-import { type Answer, ask, type TableKey } from './ask.ts';
+import type { TableKey } from './ask.ts';
+import { type Found, findCount, findRows } from './choose.ts';
+import { checkNumbers } from './query/numbers.ts';
 import type { RowQuery, Selection, TableQuery } from './query/query.ts';
-import { refused, unsafeNumbers, type WireQuery, wireQuery } from './query/wire.ts';
+import { wireQuery } from './query/wire.ts';
 import type { Row } from './rows/rows.ts';
+
+const END: Uint8Array = new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0]);
 
 /** Rows as they come. */
 export async function* iterRows(
@@ -12,20 +15,21 @@ export async function* iterRows(
   key: TableKey,
   query: RowQuery,
 ): AsyncGenerator<Row, void, undefined> {
-  const { messages, tables, rowsOf } = await import('./arrow/index.ts');
-  const answered = await opened(core, key, query);
-  for await (const table of tables(messages(answered.stream, answered))) {
+  const { messages, rowsOf, tables } = await import('./arrow/index.ts');
+  const found = await find(core, key, query);
+  const parts = 'stream' in found ? tables(messages(found.stream, found)) : found.tables;
+  for await (const table of parts) {
+    query.signal?.throwIfAborted();
     yield* rowsOf(table, query);
   }
 }
 
 /** All rows as one table of Arrow. */
 export async function arrow(core: Core, key: TableKey, query: TableQuery): Promise<Table> {
-  const { messages, decoded } = await import('./arrow/index.ts');
-  const answered = await opened(core, key, query);
-  const parts = [];
-  for await (const message of messages(answered.stream, answered)) parts.push(message);
-  return decoded(parts);
+  const { decoded, joinedTables, messages } = await import('./arrow/index.ts');
+  const found = await find(core, key, query);
+  if ('stream' in found) return decoded(await all(messages(found.stream, found)));
+  return joinedTables(await all(found.tables));
 }
 
 /** Rows as an IPC stream, which ends with its marker or fails. */
@@ -44,9 +48,9 @@ export function arrowStream(
         if (done) controller.close();
         else controller.enqueue(value);
       },
-      async cancel(reason) {
+      cancel(reason) {
         left.abort(reason);
-        await parts.return();
+        parts.return().catch(() => undefined);
       },
     },
     { highWaterMark: 0 },
@@ -55,13 +59,14 @@ export function arrowStream(
 
 /** How many rows a query has. */
 export async function count(core: Core, key: TableKey, query: Selection): Promise<number> {
-  const { messages, decoded } = await import('./arrow/index.ts');
-  const { version, filter, signal, timeout } = query;
-  const wire = await checked(core, key, { version, filter, signal, timeout });
-  const answered = await ask(core, key, { ...wire, count: true }, query);
-  const parts = [];
-  for await (const message of messages(answered.stream, answered)) parts.push(message);
-  return Number(decoded(parts).children[0]?.at(0));
+  const { version, filter } = query;
+  const wire = wireQuery({ version, filter });
+  await checkNumbers(core, key, wire, query);
+  const found = await findCount({ core, key, wire, options: query });
+  if ('rows' in found) return found.rows;
+  const { decoded, messages } = await import('./arrow/index.ts');
+  const table = decoded(await all(messages(found.stream, found)));
+  return Number(table.children[0]?.at(0));
 }
 
 async function* ipc(
@@ -70,32 +75,24 @@ async function* ipc(
   query: TableQuery,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { messages } = await import('./arrow/index.ts');
-  const answered = await opened(core, key, query);
-  for await (const { bytes } of messages(answered.stream, answered)) yield bytes;
-  yield new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0]);
-}
-
-async function opened(core: Core, key: TableKey, query: TableQuery): Promise<Answer> {
-  return await ask(core, key, await checked(core, key, query), query);
-}
-
-/** The query as it is sent, once its numbers are known to be exact. */
-async function checked(core: Core, key: TableKey, query: TableQuery): Promise<WireQuery> {
-  const wire = wireQuery(query);
-  const unsafe = wire.filter ? [...unsafeNumbers(wire.filter)] : [];
-  if (unsafe.length === 0) return wire;
-  const params = { path: { space: key.space, table: key.name } };
-  const asked = core.api.GET('/v1/spaces/{space}/tables/{table}', { params, ...ending(query) });
-  const { columns } = await answer(asked);
-  for (const { column, value } of unsafe) {
-    const type = columns.find(({ name }) => name === column)?.type ?? '';
-    if (/^(byte|short|integer|long|decimal)/.test(type)) {
-      throw refused(
-        `The number ${value} for the column ${JSON.stringify(column)} is beyond 2^53: JavaScript ` +
-          'has rounded it.',
-        `Write it as a bigint: ${BigInt(value)}n.`,
-      );
-    }
+  const found = await find(core, key, query);
+  if ('stream' in found) {
+    for await (const { bytes } of messages(found.stream, found)) yield bytes;
+  } else {
+    const { encoded } = await import('./arrow/encode.ts');
+    yield* encoded(found.tables);
   }
-  return wire;
+  yield END;
+}
+
+async function find(core: Core, key: TableKey, query: TableQuery): Promise<Found> {
+  const wire = wireQuery(query);
+  await checkNumbers(core, key, wire, query);
+  return await findRows({ core, key, wire, options: query });
+}
+
+async function all<T>(parts: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const part of parts) found.push(part);
+  return found;
 }

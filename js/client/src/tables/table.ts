@@ -1,11 +1,13 @@
 import type { Core } from '../client/core.ts';
 import type { components } from '../contract/openapi.ts';
+import { quoted } from '../http/address.ts';
 import { answer, ending } from '../http/api.ts';
 import type { CallOptions } from '../http/http.ts';
 import { checkName } from '../layout/name.ts';
 import type { ArrowTable } from './arrow-table.ts';
 import type { TableKey } from './ask.ts';
 import { type Column, columnsOf } from './columns.ts';
+import { listFiles, type TableFile } from './parquet/plan.ts';
 import type { RowQuery, Selection, TableQuery } from './query/query.ts';
 import { arrow, arrowStream, count, iterRows } from './read.ts';
 import type { Row } from './rows/rows.ts';
@@ -47,6 +49,26 @@ export interface DataTable extends TableName {
   getArrowStream(query?: TableQuery): ReadableStream<Uint8Array>;
   /** How many rows. */
   count(query?: Selection): Promise<number>;
+  /** The Parquet files of a version, the newest without one, in the order of their rows. */
+  getParquetFiles(options?: CallOptions & { version?: number }): Promise<ParquetFile[]>;
+}
+
+/** A Parquet file of a version of a table. */
+export interface ParquetFile {
+  /** Below the table. */
+  path: string;
+  /** Its address, which the caller's token reads. */
+  url: string;
+  size: number;
+  /** Undefined where the table's log does not tell. */
+  rows: number | undefined;
+  /** What all its rows have in the columns that the table is partitioned by; numbers are text. */
+  partition: Record<string, string | boolean | null>;
+  /** Bounds of columns of whole numbers, dates and text: not all that bound are values. */
+  minima: Record<string, string>;
+  maxima: Record<string, string>;
+  /** How many nulls a column has in it. */
+  nulls: Record<string, number>;
 }
 
 /**
@@ -108,12 +130,16 @@ function ways(core: Core, key: TableKey): Pick<DataTable, Exclude<keyof DataTabl
     getArrow: (query = {}) => arrow(core, key, query),
     getArrowStream: (query = {}) => arrowStream(core, key, query),
     count: (query = {}) => count(core, key, query),
+    getParquetFiles: async (options = {}) => {
+      const { files } = await listFiles(core, key, options);
+      return files.map((file) => parquetFile(core, key, file));
+    },
   };
 }
 
 type Told = Omit<
   DataTable,
-  'getSchema' | 'getRows' | 'iterRows' | 'getArrow' | 'getArrowStream' | 'count'
+  'getSchema' | 'getRows' | 'iterRows' | 'getArrow' | 'getArrowStream' | 'count' | 'getParquetFiles'
 >;
 
 function told(info: Info): Told {
@@ -131,4 +157,10 @@ function told(info: Info): Told {
     createdAt: info.created_at ? new Date(info.created_at) : undefined,
     updatedAt: info.updated_at ? new Date(info.updated_at) : undefined,
   };
+}
+
+function parquetFile(core: Core, { space, name }: TableKey, file: TableFile): ParquetFile {
+  const { path, size, rows, partition, minima, maxima, nulls } = file;
+  const url = core.http.baseUrl + quoted('files', space, 'tables', name, ...path.split('/'));
+  return { path, url, size, rows: rows ?? undefined, partition, minima, maxima, nulls };
 }

@@ -24,6 +24,7 @@ export interface Served {
     stranger: string;
   };
   tables: { reader: string };
+  conformance: { reader: string; cases: string };
 }
 
 declare module 'vitest' {

@@ -1,9 +1,10 @@
 import {
+  Column,
   CompressionType,
   type ExtractionOptions,
   getCompressionCodec,
   setCompressionCodec,
-  type Table,
+  Table,
   tableFromIPC,
 } from '@uwdata/flechette';
 import { decompress } from 'fzstd';
@@ -52,4 +53,18 @@ export async function* tables(
     yield decoded([...known, message]);
   }
   if (!rows) yield decoded(known);
+}
+
+/** Tables of the same columns as one, of all their batches. */
+export function joinedTables(parts: readonly Table[]): Table {
+  const [first] = parts;
+  if (!first) throw new InternalError('No columns came.', { status: 0 });
+  const columns = first.children.map(
+    ({ type }, at) =>
+      new Column(
+        parts.flatMap((part) => [...(part.children[at]?.data ?? [])]),
+        type,
+      ),
+  );
+  return new Table(first.schema, columns);
 }
