@@ -9,13 +9,16 @@ const common: UserConfig = {
   clean: false, // one build must not clear what the other has just written
 };
 
+// a worker is a file of its own, beside what starts it
+const entry = { index: 'src/index.ts', worker: 'src/tables/parquet/decode/worker.ts' };
+
 const config: UserConfig[] = defineConfig([
   // for bundlers and Node: dependencies stay imports
-  { ...common, entry: { index: 'src/index.ts' }, dts: true, sourcemap: true },
+  { ...common, entry, dts: true, sourcemap: true },
   // for a page without a bundler: what the client needs lies beside it
   {
     ...common,
-    entry: { index: 'src/index.ts' },
+    entry,
     outDir: 'dist/standalone',
     platform: 'browser',
     dts: false,

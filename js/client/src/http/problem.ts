@@ -47,7 +47,7 @@ function errorFrom(
   { code, detail, hint, request_id }: Problem,
   status: number,
   requestId: string | undefined,
-  retryAfter?: number,
+  retryAfter?: number | undefined,
 ): StorageError {
   return new (classOf(code, status))(detail, {
     code,

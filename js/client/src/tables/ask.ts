@@ -33,6 +33,8 @@ export async function ask(
   query: WireQuery & { count?: boolean },
   { signal, timeout = PATIENCE }: CallOptions,
 ): Promise<Answer> {
+  const zstd = import('./arrow/zstd.ts');
+  zstd.catch(() => undefined); // told below, once there is something to read
   const response = await core.http.send({
     path: quoted('v1', 'spaces', space, 'tables', name, 'query'),
     method: 'POST',
@@ -41,6 +43,7 @@ export async function ask(
     signal,
     timeout,
   });
+  (await zstd).useZstd();
   return {
     stream: response.body ?? new ReadableStream({ start: (controller) => controller.close() }),
     version: Number(response.headers.get('X-Table-Version')),

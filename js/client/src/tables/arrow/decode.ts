@@ -1,26 +1,9 @@
-import {
-  Column,
-  CompressionType,
-  type ExtractionOptions,
-  getCompressionCodec,
-  setCompressionCodec,
-  Table,
-  tableFromIPC,
-} from '@uwdata/flechette';
-import { decompress } from 'fzstd';
+import { Column, type ExtractionOptions, Table, tableFromIPC } from '@uwdata/flechette';
 import { InternalError } from '../../errors/index.ts';
 import type { Message } from './messages.ts';
 
 /** Values as they are: BigInt for 64 bits and decimals, a Map for a map. */
 export const EXACT: ExtractionOptions = { useBigInt: true, useDecimalInt: true, useMap: true };
-
-// one registry for all who use flechette in a program: what is there already may be faster
-if (!getCompressionCodec(CompressionType.ZSTD)) {
-  setCompressionCodec(CompressionType.ZSTD, {
-    decode: (bytes: Uint8Array, length: number) => decompress(bytes, new Uint8Array(length)),
-    encode: (bytes: Uint8Array) => bytes, // compresses nothing: who writes sets one of their own
-  });
-}
 
 /**
  * The columns of whole messages, the first of which tells the schema.

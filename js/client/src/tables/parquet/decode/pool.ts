@@ -1,4 +1,4 @@
-import { type ColumnTask, readColumn } from './column.ts';
+import type { ColumnTask } from './column.ts';
 import { Unreadable } from './convert.ts';
 import { Corrupt } from './levels.ts';
 import type { Vector } from './vector.ts';
@@ -25,6 +25,12 @@ const IDLE = 20_000;
 
 const MOST = 4;
 
+/** In place: what a worker does is loaded only where there is none. */
+async function readHere(task: ColumnTask): Promise<Vector> {
+  const { readColumn } = await import('./column.ts');
+  return readColumn(task);
+}
+
 /** Workers of a page; where there can be none, columns are read in place. */
 class Pool {
   #workers: Seat[] = [];
@@ -33,9 +39,11 @@ class Pool {
   readonly #most = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MOST);
 
   async read(task: ColumnTask): Promise<Vector> {
-    if (typeof Worker !== 'function' || typeof window === 'undefined') return readColumn(task);
+    if (typeof Worker !== 'function' || typeof window === 'undefined') {
+      return await readHere(task);
+    }
     const seat = this.#free();
-    if (!seat) return readColumn(task);
+    if (!seat) return await readHere(task);
     clearTimeout(this.#idle);
     try {
       return await seat.read({ id: this.#next++, task });
@@ -93,7 +101,7 @@ class Seat {
 
   async read(order: Order): Promise<Vector> {
     const { id, task } = order;
-    if (this.#broken) return readColumn(task);
+    if (this.#broken) return await readHere(task);
     return await new Promise<Vector>((resolve, reject) => {
       this.waiting.set(id, { resolve, reject, task });
       // until it has said something it may be one that never starts: what it gets is a copy
@@ -115,7 +123,7 @@ class Seat {
     this.#broken = true;
     for (const { task, resolve, reject } of this.waiting.values()) {
       if (this.#heard) reject(new Corrupt('what ended the worker that read it'));
-      else void (async () => readColumn(task))().then(resolve, reject);
+      else readHere(task).then(resolve, reject);
     }
     this.waiting.clear();
   }
