@@ -12,6 +12,7 @@ import pytest
 
 import klarity_storage as ks
 from cli.harness import Run, Spawn, document
+from cli.terminal import on_terminal
 from klarity_storage.cli.web import command
 from klarity_storage.protocol.versions import VersionInfo
 from klarity_storage.protocol.web import Deployment, DeploymentList, ReleaseList
@@ -96,11 +97,19 @@ def test_a_front_end_from_the_bundler_to_the_browser_and_back(
     assert len(table) == 4
     assert table[1].startswith("*")
     assert "(rollback)" in table[1]
+    assert table[2].startswith("+")
+    assert f"site/kd-front@{published.version}" in table[1]
+    screen = on_terminal("web", "history", "prod", columns=80).splitlines()
+    assert len(screen) == len(table)  # a release has one line
+    assert f"kd-front@{published.version[:12]}" in screen[1]
     listed = document(run("web", "ls", "--json"), DeploymentList)
     assert [deployment.name for deployment in listed.items] == ["prod"]
     assert run("web", "ls", "--quiet").stdout == "site/prod\n"
     assert "kd.example.org" in run("web", "ls", "site").stdout
+    is_kept_until_removed(run, short)
 
+
+def is_kept_until_removed(run: Run, short: str) -> None:
     kept = run("rm", "--yes", f"site/artefacts/kd-front@{short}", code=5).stderr
     assert "is kept for site/prod" in kept
     assert "try: ks web remove site/prod" in kept

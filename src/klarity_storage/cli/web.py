@@ -26,6 +26,22 @@ def _address(found: Deployment) -> str:
     return ", ".join(found.hosts) or found.path or ""
 
 
+def _mark(release: Release) -> str:
+    return "*" if release.current else "+" if release.kept else ""
+
+
+def _shown(release: Release) -> str:
+    return f"{_bare(release.app)}@{release.version}" if release.app else "nothing"
+
+
+def _reference(value: object, exact: bool = False) -> str:
+    """A front end with its version, without its space where a person reads it."""
+    app, at, version = str(value).partition("@")
+    if exact:
+        return str(value)
+    return f"{app.rpartition('/')[2]}{at}{_format.digest(version)}"
+
+
 def _told(release: Release) -> str:
     return f"(rollback) {release.message}".rstrip() if release.rollback else release.message
 
@@ -39,14 +55,12 @@ DEPLOYMENTS = (
     Column("address", _address, loose=True),
 )
 RELEASES = (
-    Column("", lambda release: "*" if release.current else "", verbatim=True),
+    Column("", _mark, verbatim=True),
     Column("release", form=_format.digest, whole=True),
-    Column("app", lambda release: _bare(release.app) if release.app else "nothing", whole=True),
-    Column("version", form=_format.digest, whole=True),
+    Column("shows", _shown, _reference, whole=True),
     Column("data", lambda release: len(release.data) or None, right=True),
     Column("at", form=_format.moment),
     Column("by"),
-    Column("kept", form=_format.plain),
     Column("message", _told, loose=True),
 )
 
@@ -174,7 +188,7 @@ def show(session: Session, deployment: str) -> None:
 def history(session: Session, deployment: str) -> None:
     """Show what a deployment has shown, newest first.
 
-    A star marks what it shows now; `kept` tells which releases it can be rolled back to.
+    A star marks what it shows now, a plus what it can be rolled back to.
     """
     from klarity_storage.protocol.web import ReleaseList
 
