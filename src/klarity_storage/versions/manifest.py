@@ -156,24 +156,36 @@ class Manifest:
 
     def find(self, path: str) -> FileInfo:
         """One file, or FileMissingError."""
-        found = self.between(path, after(path))
-        if not found:
+        found = self.get(path)
+        if found is None:
             raise FileMissingError(
                 f"The version has no file {path!r}.", hint="ks ls REF lists its files."
             )
-        return next(iter(found))
+        return found
+
+    def get(self, path: str) -> FileInfo | None:
+        """One file, or None."""
+        row = self._first_from(path)
+        if row == len(self) or self._table["path"][row].as_py() != path:
+            return None
+        # by itself: to make a batch of one row into objects takes ten times as long
+        names = [field.name for field in self._table.schema if field.name != "extents"]
+        plain = {name: self._table[name][row].as_py() for name in names}
+        parts = self._table["extents"][row].as_py()
+        return FileInfo(**plain, extents=tuple(Extent(**part) for part in parts))
 
     def all(self) -> Manifest:
         return self
 
     def between(self, low: str, high: str) -> Manifest:
         """The files from one path on and before another."""
-        paths = self._table["path"]
-        rows = range(len(paths))
-        start, end = (
-            bisect_left(rows, path, key=lambda row: paths[row].as_py()) for path in (low, high)
-        )
+        start, end = self._first_from(low), self._first_from(high)
         return Manifest(self._table.slice(start, max(0, end - start)))
+
+    def _first_from(self, path: str) -> int:
+        """The row of the first file at or behind a path."""
+        paths = self._table["path"]
+        return bisect_left(range(len(paths)), path, key=lambda row: paths[row].as_py())
 
     def filter(self, mask: pa.ChunkedArray) -> Manifest:
         """The files where a mask holds."""

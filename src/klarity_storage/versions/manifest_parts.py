@@ -66,18 +66,36 @@ class StoredManifest:
 
     def find(self, path: str) -> FileInfo:
         """One file, or FileMissingError."""
-        return self.between(path, after(path)).find(path)
+        for table in self._between(path, after(path)):
+            if (found := Manifest(table).get(path)) is not None:
+                return found
+        return Manifest(_NONE).find(path)
+
+    def at_hand(self, path: str) -> FileInfo | None:
+        """One file, where that takes no look at storage, and no waiting for somebody who looks."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            groups = groups_between(self._firsts, path, after(path)) if self._firsts else ()
+            tables = [self._tables.get(number) for number in groups]
+        finally:
+            self._lock.release()
+        found = (Manifest(table).get(path) for table in tables if table is not None)
+        return next((file for file in found if file is not None), None)
 
     def between(self, low: str, high: str) -> Manifest:
         """The files from one path on and before another."""
+        return Manifest(_joined(self._between(low, high))).between(low, high)
+
+    def _between(self, low: str, high: str) -> list[pa.Table]:
+        """The row groups that may hold such paths."""
         with self._lock:
             self._open()
             wanted = groups_between(self._firsts, low, high)
             parts = self._parts
             if parts and len(parts.fetched.union(wanted)) > len(self._firsts) // SHARE:
                 self._whole()
-            tables = [self._table(number) for number in wanted]
-        return Manifest(_joined(tables)).between(low, high)
+            return [self._table(number) for number in wanted]
 
     def first_between(self, low: str, high: str) -> Manifest:
         """The files from one path on and before another, as far as one row group holds them."""

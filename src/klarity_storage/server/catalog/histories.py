@@ -36,13 +36,18 @@ class Histories:
         Raises:
             UnavailableError: the engine does not answer.
         """
-        asked, known = time.monotonic(), self.known(name)
-        if known is not None and asked < self._asked.get(name, -within) + within:
-            return known
-        history = read_history(store, name, known)
+        asked = time.monotonic()
+        if within and (recent := self.recent(name, within)) is not None:
+            return recent
+        history = read_history(store, name, self.known(name))
         if history.length:
             self._keep(history, asked)
         return history
+
+    def recent(self, name: Name, within: float) -> History | None:
+        """What the log of a name said within so many seconds, where it was asked."""
+        asked = self._asked.get(name)
+        return self.known(name) if asked is not None and time.monotonic() < asked + within else None
 
     def outdate(self, name: Name) -> None:
         """Ask the log next time in any case: something was taken out of the history."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from klarity_storage.server.files.budget import LEAST
+from klarity_storage.server.files.budget import LEAST, SMALL
 from klarity_storage.server.files.conditions import Answer, decide_answer
 from klarity_storage.server.files.content import Content
 from klarity_storage.server.files.describe import (
@@ -17,7 +17,7 @@ from klarity_storage.server.files.describe import (
     content_disposition,
     repr_digest,
 )
-from klarity_storage.server.files.pieces import ahead, verified
+from klarity_storage.server.files.pieces import ahead, digest_of, verified
 from klarity_storage.server.files.ranges import Span, parse_ranges
 from klarity_storage.server.files.reader import Reader
 
@@ -70,6 +70,22 @@ def describe(content: Content, *, attachment: bool = False) -> dict[str, str]:
         "Cache-Control": FOREVER if content.lasting else ASK_AGAIN,
     }
     return told | ({"Repr-Digest": repr_digest(content.sha256)} if content.sha256 else {})
+
+
+async def small_body(content: Content, plan: Plan) -> bytes:
+    """All bytes that are planned, where they are few, verified where they are all of the file."""
+    reader = Reader(content, SMALL)
+    whole = plan.whole and content.sha256 is not None
+    data = b""
+    for section in plan.sections:
+        if isinstance(section, bytes):
+            data += section
+            continue
+        parts = content.parts(section.start, section.end)
+        data += await reader.take(replace(part, etag=None) if whole else part for part in parts)
+    if whole and await digest_of(data) != content.sha256:
+        raise content.damaged()
+    return data
 
 
 async def body(content: Content, plan: Plan, reader: Reader) -> AsyncGenerator[bytes, None]:

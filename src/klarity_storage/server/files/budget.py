@@ -10,6 +10,9 @@ LARGE: Final = (1 << 20, 256 << 10)
 LEAST: Final = 32 << 10
 """Bytes of a piece, where many do; the engine's client hands out some more."""
 
+SMALL: Final = 128 << 10
+"""Bytes of an answer that is fetched whole before it is sent: that is less than a stream holds."""
+
 PIECES: Final = 6
 """Pieces of one answer in memory: fetched, hashed, held back, waiting, on their way, being cut."""
 

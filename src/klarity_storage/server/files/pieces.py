@@ -12,6 +12,13 @@ _INLINE: Final = 64 << 10
 """Bytes that are hashed faster than handed to a thread."""
 
 
+async def digest_of(data: bytes) -> str:
+    """The SHA-256 of a few bytes."""
+    if len(data) <= _INLINE:
+        return hashlib.sha256(data).hexdigest()
+    return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
+
+
 async def ahead(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """The pieces of a source, each asked for while the one before is used."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import obstore
 
@@ -14,7 +14,7 @@ from klarity_storage.server.files.content import Content, Part
 from klarity_storage.versions.engine_errors import told_as_ours
 
 if TYPE_CHECKING:
-    from obstore import BytesStream, GetOptions
+    from obstore import BytesStream, GetOptions, GetResult
 
 LONGEST: Final = 60.0
 """Seconds that one request to the engine is kept open: a slow reader begins another."""
@@ -57,33 +57,55 @@ class Reader:
                 yield data
             self.park()
 
+    async def take(self, parts: Iterable[Part]) -> bytes:
+        """The bytes of small parts, each fetched in one go; raises as ``read`` does."""
+        return b"".join([await self._told(part, self._fetch(part)) for part in parts])
+
     async def _next(self, part: Part, done: int) -> bytes:
+        return await self._told(part, self._go_on(part, done))
+
+    async def _told(self, part: Part, asking: Coroutine[Any, Any, bytes]) -> bytes:
+        """What was asked of a part, or what it means that it is not there as it was."""
         try:
             with told_as_ours(f"the file {self._content.path!r}"):
-                if self._stream is None or time.monotonic() > self._until:
-                    self._stream = await self._open(part, done)
-                return bytes(await anext(self._stream, b""))
+                return await asking
         except NotFoundError as error:
             raise self._content.damaged() from error
-        except AlreadyExistsError as error:  # it has another ETag
-            if self._content.settle is None or part.key in self._settled:
-                raise self._content.damaged() from error
-            self._settled[part.key] = await self._content.settle(part)
-            return await self._next(part, done)
         except UnavailableError as error:
             # an engine refuses a range that begins behind the end, each in words of its own
             if await self._is_short(part):
                 raise self._content.damaged() from error
             raise
 
-    async def _open(self, part: Part, done: int) -> BytesStream:
-        reach = (part.offset + done, part.offset + part.length)
-        options: GetOptions = {"range": reach}
+    async def _fetch(self, part: Part) -> bytes:
+        if part.etag is None:
+            data = await obstore.get_range_async(
+                self._store, part.key, start=part.offset, length=part.length
+            )
+        else:
+            data = await (await self._open(part, 0)).bytes_async()
+        if len(data) != part.length:
+            raise self._content.damaged()
+        return bytes(data)
+
+    async def _go_on(self, part: Part, done: int) -> bytes:
+        if self._stream is None or time.monotonic() > self._until:
+            self._stream = (await self._open(part, done)).stream(self.piece)
+            self._until = time.monotonic() + LONGEST
+        return bytes(await anext(self._stream, b""))
+
+    async def _open(self, part: Part, done: int) -> GetResult:
+        options: GetOptions = {"range": (part.offset + done, part.offset + part.length)}
         if etag := self._settled.get(part.key, part.etag):
             options["if_match"] = etag
-        found = await obstore.get_async(self._store, part.key, options=options)
-        self._until = time.monotonic() + LONGEST
-        return found.stream(self.piece)
+        try:
+            with told_as_ours(f"the file {self._content.path!r}"):
+                return await obstore.get_async(self._store, part.key, options=options)
+        except AlreadyExistsError as error:  # it has another ETag
+            if self._content.settle is None or part.key in self._settled:
+                raise self._content.damaged() from error
+            self._settled[part.key] = await self._content.settle(part)
+            return await self._open(part, done)
 
     async def _is_short(self, part: Part) -> bool:
         with told_as_ours(f"the file {self._content.path!r}"):

@@ -11,8 +11,8 @@ from typing import Final
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from klarity_storage.server.files.answer import Plan, body
-from klarity_storage.server.files.budget import Budget, sent_at_once
+from klarity_storage.server.files.answer import Plan, body, small_body
+from klarity_storage.server.files.budget import SMALL, Budget, sent_at_once
 from klarity_storage.server.files.content import Content
 from klarity_storage.server.files.reader import Reader
 from klarity_storage.server.http.request_id import request_id
@@ -47,6 +47,11 @@ class FileResponse(ASGIResponse):
         if scope["method"] == "HEAD" or not self._plan.length:  # type: ignore[typeddict-item]
             await self._start(send)
             await send(body_message(b"", more=False))
+            return
+        if self._plan.length <= SMALL:  # nothing that would have to end when the reader leaves
+            data = await small_body(self._content, self._plan)
+            await self._start(send)
+            await send(body_message(data, more=False))
             return
         await send_while_read(self._send(scope, send), receive)
 

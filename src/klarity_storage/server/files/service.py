@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from klarity_storage.server.files.budget import Budget
 from klarity_storage.server.files.confirm import Confirmed
 from klarity_storage.server.files.manifests import Manifests
+from klarity_storage.server.files.opened import OpenedVersions
 from klarity_storage.server.settings.sections import FilesSettings
 
 
@@ -16,6 +17,7 @@ class FileReads:
 
     settings: FilesSettings = field(default_factory=FilesSettings)
     manifests: Manifests = field(default_factory=Manifests)
+    opened: OpenedVersions = field(default_factory=OpenedVersions)
     confirmed: Confirmed = field(default_factory=Confirmed)
     budget: Budget = field(init=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
@@ -16,6 +17,7 @@ from klarity_storage.server.files.address import TreeAddress
 from klarity_storage.server.files.caller import require_reading
 from klarity_storage.server.files.content import Content, Found, Listed, Moved, Part
 from klarity_storage.server.files.folders import Page, tree_page
+from klarity_storage.server.files.opened import RECENT, Opened
 from klarity_storage.server.files.types import content_type
 from klarity_storage.server.rights.targets import absent
 from klarity_storage.server.services import Services
@@ -23,9 +25,6 @@ from klarity_storage.versions.history import History
 from klarity_storage.versions.manifest import FileInfo
 from klarity_storage.versions.ranges import pieces, within
 from klarity_storage.versions.read import damaged
-
-RECENT: Final = 2.0
-"""Seconds for which a version that stood in the log is taken to stand there still."""
 
 _HASH: Final = 64
 _SEGMENT: Final = 64 << 20
@@ -42,9 +41,9 @@ def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
         IntegrityError: the manifest is damaged.
     """
     name = address.name
-    about = f"version {address.selector}: {address.path or 'its folder'}"
-    pattern = require_reading(context, name, about)
+    pattern = require_reading(context, name, _about(address))
     services = context.services
+    looked = time.monotonic()
     store = services.buckets.of(name.space).store
     history = _history(services, store, address)
     if not history.commits:
@@ -55,9 +54,10 @@ def find_in_tree(context: Context, address: TreeAddress, page: Page) -> Found:
     manifest = services.files.manifests.of(store, name, info)
     if address.folder:
         return Listed(tree_page(manifest, info.version, address.path, page))
+    opened = Opened(store, history, history.commits[info.seq], manifest, looked)
+    services.files.opened.keep(name, opened)
     try:
-        file = manifest.find(address.path)
-        return tree_content(services, store, history.commits[info.seq], name, file)
+        return tree_content(services, store, opened.commit, name, manifest.find(address.path))
     except FileMissingError as error:
         if manifest.between(f"{address.path}/", f"{address.path}0"):  # "0" follows "/"
             raise FileMissingError(
@@ -80,6 +80,28 @@ def check_version(context: Context, name: Name, version: str) -> None:
     if not history.commits:
         raise absent(pattern)
     history.resolve(version)
+
+
+def find_at_hand(context: Context, address: TreeAddress) -> Content | None:
+    """A file of a version, where finding it takes no look at storage and at the database.
+
+    None where it does, or where the file is not there: then nothing was decided or recorded yet.
+    """
+    services, name = context.services, address.name
+    opened = services.files.opened.get(name, address.selector)
+    if opened is None or services.histories.recent(name, RECENT) is not opened.history:
+        return None
+    if not (services.audit.at_once and services.rights.decides_at_hand(context.actor, name.space)):
+        return None
+    file = None if address.folder else opened.manifest.at_hand(address.path)
+    if file is None:
+        return None
+    require_reading(context, name, _about(address))
+    return tree_content(services, opened.store, opened.commit, name, file)
+
+
+def _about(address: TreeAddress) -> str:
+    return f"version {address.selector}: {address.path or 'its folder'}"
 
 
 def _history(services: Services, store: ObjectStore, address: TreeAddress) -> History:

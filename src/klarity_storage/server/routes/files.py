@@ -27,7 +27,7 @@ from klarity_storage.errors import (
 )
 from klarity_storage.protocol.files import FolderPage
 from klarity_storage.server.context import Context
-from klarity_storage.server.files.address import ObjectAddress, parse_address
+from klarity_storage.server.files.address import Address, ObjectAddress, TreeAddress, parse_address
 from klarity_storage.server.files.answer import plan_answer
 from klarity_storage.server.files.caller import know_the_reader
 from klarity_storage.server.files.conditions import Answer, decide_answer
@@ -41,7 +41,7 @@ from klarity_storage.server.files.describe import (
 from klarity_storage.server.files.folders import MOST, USUAL, Page
 from klarity_storage.server.files.objects import find_object
 from klarity_storage.server.files.response import FileResponse
-from klarity_storage.server.files.tree import find_in_tree
+from klarity_storage.server.files.tree import find_at_hand, find_in_tree
 from klarity_storage.server.http.authentication import Caller, context_of
 from klarity_storage.server.http.documents import failures
 from klarity_storage.server.http.failures import answer_failure
@@ -161,12 +161,16 @@ async def _serve(
 ) -> ASGIResponse:
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
         raise InvalidInputError(f"{request.method} takes no body here.", hint="Send none.")
-    raw = request.scope["raw_path"].partition(b"?")[0]
-    found = await asyncio.to_thread(_find, context, raw, page)
+    address = parse_address(request.scope["raw_path"].partition(b"?")[0])
+    found: Found | None = None
+    if isinstance(address, TreeAddress):
+        found = find_at_hand(context, address)
+    if found is None:  # the hop to a thread takes longer than what is at hand
+        found = await asyncio.to_thread(_find, context, address, page)
     match found:
-        case Moved(address):
+        case Moved(elsewhere):
             query = request.scope["query_string"].decode("ascii", "replace")
-            headers = GUARDED | {"Location": f"{address}?{query}" if query else address}
+            headers = GUARDED | {"Location": f"{elsewhere}?{query}" if query else elsewhere}
             return ASGIResponse(status_code=307, headers=headers)
         case Listed(listing):
             return _listing(request, msgspec.json.encode(listing))
@@ -211,8 +215,7 @@ def _made(
     )
 
 
-def _find(context: Context, raw: bytes, page: Page) -> Found:
-    address = parse_address(raw)
+def _find(context: Context, address: Address, page: Page) -> Found:
     if isinstance(address, ObjectAddress):
         return find_object(context, address, page)
     return find_in_tree(context, address, page)
