@@ -21,6 +21,7 @@ from klarity_storage.layout import Kind, Name
 from klarity_storage.protocol.versions import CommitRequest, VersionInfo
 from klarity_storage.versions.manifest import SCHEMA, Extent, FileInfo, Manifest, decode_manifest
 from klarity_storage.versions.manifest_index import GROUP, KEY, Group, encode_table
+from klarity_storage.versions.manifest_parts import StoredManifest
 from klarity_storage.versions.read import read_chunks
 from versions.support import Wrapped, commit, upload_manifest
 
@@ -287,3 +288,25 @@ with ks.connect({str(tmp_path / "store")!r}) as storage:
     assert "pandas" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_is_at_hand_is_found_without_a_look_at_storage(
+    large: tuple[MemoryStore, VersionInfo],
+) -> None:
+    store, info = large
+    asked: list[Any] = []
+
+    def get(*arguments: Any, **options: Any) -> Any:
+        asked.append(arguments)
+        return store.get(*arguments, **options)
+
+    manifest = StoredManifest(Wrapped(store, get=get), NAME, info)  # type: ignore[arg-type]
+    assert manifest.at_hand(_path(5)) is None
+    assert not asked
+    file = manifest.find(_path(5))
+    before = len(asked)
+    assert manifest.at_hand(_path(5)) == file
+    assert manifest.at_hand(_path(6)) == manifest.find(_path(6))
+    assert manifest.at_hand(_path(FILES - 1)) is None  # of a row group that is not here
+    assert manifest.at_hand("part-000/none") is None
+    assert len(asked) == before

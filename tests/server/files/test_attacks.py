@@ -271,3 +271,24 @@ def test_a_revoked_token_and_a_revoked_grant_read_nothing_more(
         assert code(reader(path)) == (404, "version_not_found")
         admin.revoke_token(token.token.id)
         assert code(reader(path)) == (401, "unauthenticated")
+
+
+def test_what_is_found_at_hand_is_decided_and_recorded_each_time(
+    server: RunningServer, space: str, hashes: dict[str, str], wire: Wire
+) -> None:
+    path = f"/files/{space}/datasets/cats/{hashes['cats']}/key"
+    with server.user(("reader", f"{space}/datasets/cats")) as storage:
+        user = storage.whoami().principal
+        token = server.admin.admin.create_token(user.removeprefix("user:"))
+        reader = Wire(wire.address, token.secret)
+        heard = [reader(path) for _ in range(5)]
+        assert {each.status for each in heard} == {200}
+        for (grant,) in [server.admin.admin.get_grants(principal=user)]:
+            server.admin.admin.revoke_grant(grant.id)
+        assert code(reader(path)) == (404, "version_not_found")
+    lines = [
+        json.loads(line)["request_id"]
+        for file in (server.data / "audit").glob("*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    assert [lines.count(each["x-request-id"]) for each in heard] == [1] * 5

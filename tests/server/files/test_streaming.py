@@ -162,4 +162,4 @@ def test_many_slow_readers_take_little_memory(slow: Slow) -> None:
     finally:
         for connection in connections:
             connection.close()
-    assert grown < 300 * MIB, f"{grown >> 20} MiB"  # of 3,200 that they asked for
+    assert grown < 128 * MIB, f"{grown >> 20} MiB"  # of 3,200 that they asked for

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from klarity_storage.server.files.budget import LEAST, SMALL
+from klarity_storage.server.files.budget import Window
 from klarity_storage.server.files.conditions import Answer, decide_answer
 from klarity_storage.server.files.content import Content
 from klarity_storage.server.files.describe import (
@@ -17,7 +17,7 @@ from klarity_storage.server.files.describe import (
     content_disposition,
     repr_digest,
 )
-from klarity_storage.server.files.pieces import ahead, digest_of, verified
+from klarity_storage.server.files.pieces import Pieces, Stage, digest_of, verified
 from klarity_storage.server.files.ranges import Span, parse_ranges
 from klarity_storage.server.files.reader import Reader
 
@@ -74,7 +74,7 @@ def describe(content: Content, *, attachment: bool = False) -> dict[str, str]:
 
 async def small_body(content: Content, plan: Plan) -> bytes:
     """All bytes that are planned, where they are few, verified where they are all of the file."""
-    reader = Reader(content, SMALL)
+    reader = Reader(content)
     whole = plan.whole and content.sha256 is not None
     data = b""
     for section in plan.sections:
@@ -88,28 +88,32 @@ async def small_body(content: Content, plan: Plan) -> bytes:
     return data
 
 
-async def body(content: Content, plan: Plan, reader: Reader) -> AsyncGenerator[bytes, None]:
-    """The bytes that are planned, the file's own verified where they are all of it."""
-    # what comes in one piece has nothing to be ahead of
-    early = ahead if LEAST < reader.piece < plan.length else _in_turn
+async def body(
+    content: Content, plan: Plan, reader: Reader, window: Window, *, early: Stage
+) -> Pieces:
+    """The bytes that are planned, the file's own verified where they are all of it.
+
+    Args:
+        content: the file.
+        plan: what of it.
+        reader: of the file.
+        window: what each piece is taken from, in order.
+        early: between the stages: `ahead`, or `in_turn` where many read.
+    """
     for section in plan.sections:
         if isinstance(section, bytes):
+            window.take(len(section))
             yield section
             continue
         parts = content.parts(section.start, section.end)
         if plan.whole and content.sha256:  # then it does not matter which state is read
             source = early(reader.read(replace(part, etag=None) for part in parts))
-            source = early(verified(source, content.sha256, content.damaged))
+            source = early(verified(source, content.sha256, content.size, content.damaged))
         else:
             source = early(reader.read(parts))
         async with aclosing(source):
             async for piece in source:
                 yield piece
-
-
-def _in_turn(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Where many read, or little is read, each stage waits for the next."""
-    return source
 
 
 def _one(content: Content, told: dict[str, str], span: Span) -> Plan:

@@ -1,20 +1,33 @@
-"""How much of an answer is in memory at once, so that many slow readers do not fill it."""
+"""How much of all answers is in memory at once, so that many slow readers do not fill it."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
-LARGE: Final = (1 << 20, 256 << 10)
+LARGEST: Final = 1 << 20
 """Bytes of a piece, where few read at once."""
 
-LEAST: Final = 32 << 10
-"""Bytes of a piece, where many do; the engine's client hands out some more."""
+LEAST: Final = 64 << 10
+"""Bytes of a piece that a reader gets in any case."""
 
 SMALL: Final = 128 << 10
-"""Bytes of an answer that is fetched whole before it is sent: that is less than a stream holds."""
+"""Bytes of an answer that is fetched whole before it is sent."""
 
-PIECES: Final = 6
-"""Pieces of one answer in memory: fetched, hashed, held back, waiting, on their way, being cut."""
+_SHARE: Final = 4
+"""A piece takes one in so many of the bytes that are left: whoever comes later gets some, too."""
+
+_TIMES: Final = 2
+"""How often a piece is in memory at most: as it came, and as it goes on."""
+
+SLOW: Final = 4 << 20
+"""Bytes a second; who takes less gets small pieces."""
+
+_KEPT: Final = 8
+"""The HTTP server keeps some six of what it is handed, of each reader: not more than a piece."""
+
+_AT_ONCE: Final = (16 << 10, 256 << 10)
+"""Bytes that are handed to it at once, at least and at most."""
 
 
 class Budget:
@@ -25,26 +38,57 @@ class Budget:
     """
 
     def __init__(self, total: int) -> None:
+        self._total = total
         self._left = total
 
-    def take(self, size: int) -> int:
-        """The bytes of a piece of an answer of that size, which are its own until given back."""
-        for piece in LARGE:
-            if (needed := _needed(size, piece)) <= self._left:
-                self._left -= needed
-                return piece
-        return LEAST
+    def ample(self, share: float = 0.5) -> bool:
+        """Whether such a share of it is left, and more than a few pieces."""
+        return self._left > max(share * self._total, _SHARE * LARGEST)
 
-    def give(self, size: int, piece: int) -> None:
+    def take(self, wanted: int) -> int:
+        """How many bytes of those that are wanted come next; they are its own until given back."""
+        size = min(wanted, max(LEAST, min(LARGEST, self._left // _SHARE)))
+        self._left -= _TIMES * size
+        return size
+
+    def give(self, size: int) -> None:
         """Give back what was taken."""
-        if piece > LEAST:
-            self._left += _needed(size, piece)
+        self._left += _TIMES * size
 
 
-def sent_at_once(piece: int) -> int:
-    """Bytes that are handed to the HTTP server at once, of which it keeps some six."""
-    return 128 << 10 if piece > LEAST else 16 << 10
+class Window:
+    """The pieces that one answer holds, from when they are asked for until they are sent."""
 
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._held: deque[int] = deque()
+        self.slow = False
+        """Whether the last piece had to wait for its reader."""
+        self.streams = False
+        """Whether the engine sends on."""
 
-def _needed(size: int, piece: int) -> int:
-    return min(2 * size, PIECES * piece)
+    def take(self, wanted: int) -> int:
+        """As `Budget.take`; a slow reader takes little at once."""
+        self._held.append(self._budget.take(min(wanted, LEAST) if self.slow else wanted))
+        return self._held[-1]
+
+    def may_stream(self, *, on: bool) -> bool:
+        """Whether the engine may send on, which takes memory that counts nowhere."""
+        self.streams = not self.slow and self._budget.ample(0.25 if on else 0.5)
+        return self.streams
+
+    def sent_at_once(self, piece: int) -> int:
+        """Bytes of a piece that are handed to the HTTP server at once."""
+        least, most = _AT_ONCE
+        return most if self.streams else min(most, max(least, piece // _KEPT))
+
+    def give(self, seconds: float = 0.0) -> None:
+        """Give back the oldest piece, which its reader took within that time."""
+        size = self._held.popleft()
+        self._budget.give(size)
+        self.slow = seconds > 0.1 and seconds * SLOW > size
+
+    def close(self) -> None:
+        """Give back all."""
+        while self._held:
+            self.give()

@@ -18,7 +18,6 @@ from typing import Final
 import obstore
 
 from klarity_storage.errors import IntegrityError
-from klarity_storage.server.files.budget import LARGE
 from klarity_storage.server.files.content import Content, Part
 from klarity_storage.server.files.reader import Reader
 from klarity_storage.versions.engine_errors import told_as_ours
@@ -67,7 +66,7 @@ async def _etags(content: Content) -> dict[str, str]:
 
 async def _is_whole(content: Content, etags: dict[str, str]) -> bool:
     pinned = (replace(part, etag=etags[part.key]) for part in content.parts(0, content.size))
-    reader = Reader(replace(content, settle=None), LARGE[0])
+    reader = Reader(replace(content, settle=None))
     digest = hashlib.sha256()
     try:
         async with aclosing(reader.read(pinned)) as pieces:

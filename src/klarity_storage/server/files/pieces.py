@@ -12,6 +12,18 @@ _INLINE: Final = 64 << 10
 """Bytes that are hashed faster than handed to a thread."""
 
 
+Piece = bytes | memoryview
+Pieces = AsyncGenerator[Piece, None]
+
+Stage = Callable[[Pieces], Pieces]
+"""What stands between two that work on pieces."""
+
+
+def in_turn(source: Pieces) -> Pieces:
+    """The pieces of a source, each asked for when the one before was used."""
+    return source
+
+
 async def digest_of(data: bytes) -> str:
     """The SHA-256 of a few bytes."""
     if len(data) <= _INLINE:
@@ -19,10 +31,10 @@ async def digest_of(data: bytes) -> str:
     return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
 
 
-async def ahead(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def ahead(source: Pieces) -> Pieces:
     """The pieces of a source, each asked for while the one before is used."""
 
-    async def following() -> bytes | None:
+    async def following() -> Piece | None:
         return await anext(source, None)
 
     coming = asyncio.create_task(following())
@@ -39,21 +51,20 @@ async def ahead(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, No
 
 
 async def verified(
-    source: AsyncGenerator[bytes, None], sha256: str, damaged: Callable[[], Exception]
-) -> AsyncGenerator[bytes, None]:
-    """The pieces of a source; the last one comes only after the digest of all of them fits."""
+    source: Pieces, sha256: str, size: int, damaged: Callable[[], Exception]
+) -> Pieces:
+    """The pieces of a source of that size; the last one comes after the digest of all fits."""
     digest = hashlib.sha256()
-    held: bytes | None = None
+    seen = 0
     async with aclosing(source):
         async for piece in source:
-            if held is not None:
-                yield held
             if len(piece) <= _INLINE:
                 digest.update(piece)
             else:
                 await asyncio.to_thread(digest.update, piece)
-            held = piece
-    if digest.hexdigest() != sha256:
+            seen += len(piece)
+            if seen >= size and (seen > size or digest.hexdigest() != sha256):
+                raise damaged()
+            yield piece
+    if seen < size:
         raise damaged()
-    if held is not None:
-        yield held

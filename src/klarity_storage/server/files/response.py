@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Final
 
@@ -12,15 +13,17 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from klarity_storage.server.files.answer import Plan, body, small_body
-from klarity_storage.server.files.budget import SMALL, Budget, sent_at_once
+from klarity_storage.server.files.budget import SMALL, Budget, Window
 from klarity_storage.server.files.content import Content
+from klarity_storage.server.files.pieces import Piece, ahead, in_turn
 from klarity_storage.server.files.reader import Reader
 from klarity_storage.server.http.request_id import request_id
 from klarity_storage.server.http.streaming import body_message, send_while_read
 
 _LOG = logging.getLogger(__name__)
 
-PATIENCE: Final = 5.0
+
+PATIENCE: Final = 2.0
 """Seconds that a piece waits for its reader before the engine is let go."""
 
 
@@ -56,14 +59,18 @@ class FileResponse(ASGIResponse):
         await send_while_read(self._send(scope, send), receive)
 
     async def _send(self, scope: Scope, send: Send) -> None:
-        piece = self._budget.take(self._plan.length)
-        reader = Reader(self._content, piece)
+        window = Window(self._budget)
+        reader = Reader(self._content, window)
+        early = ahead if self._budget.ample() else in_turn
         try:
-            async with aclosing(body(self._content, self._plan, reader)) as pieces:
+            pieces = body(self._content, self._plan, reader, window, early=early)
+            async with aclosing(pieces):
                 first = await anext(pieces)
                 await self._start(send)
                 try:
-                    await self._pass_on(first, pieces, reader, send)
+                    await self._hand_over(first, reader, window, send)
+                    async for piece in pieces:
+                        await self._hand_over(piece, reader, window, send)
                 except TimeoutError:
                     return  # nobody is there to be told
                 except Exception:  # noqa: BLE001 - the reader must not take it for whole
@@ -72,29 +79,25 @@ class FileResponse(ASGIResponse):
                     return
             await send(body_message(b"", more=False))
         finally:
-            self._budget.give(self._plan.length, piece)
+            window.close()
 
-    async def _pass_on(
-        self, first: bytes, pieces: AsyncIterator[bytes], reader: Reader, send: Send
-    ) -> None:
-        await self._hand_over(first, reader, send)
-        async for piece in pieces:
-            await self._hand_over(piece, reader, send)
-
-    async def _hand_over(self, piece: bytes, reader: Reader, send: Send) -> None:
+    async def _hand_over(self, piece: Piece, reader: Reader, window: Window, send: Send) -> None:
+        begun = time.monotonic()
         slow = asyncio.get_running_loop().call_later(PATIENCE, reader.park)
         try:
-            for part in _cut(piece, sent_at_once(reader.piece)):
+            for part in _cut(piece, window.sent_at_once(len(piece))):
                 async with asyncio.timeout(self._stall):
                     await send(body_message(part, more=True))
         finally:
             slow.cancel()
+        window.give(time.monotonic() - begun)
 
     async def _start(self, send: Send) -> None:
         headers = [(name.encode(), value.encode()) for name, value in self._plan.headers.items()]
         await send({"type": "http.response.start", "status": self._plan.status, "headers": headers})
 
 
-def _cut(piece: bytes, size: int) -> Iterator[bytes]:
-    for at in range(0, len(piece), size):
-        yield piece[at : at + size]
+def _cut(piece: Piece, size: int) -> Iterator[bytes]:
+    view = memoryview(piece)
+    for at in range(0, len(view), size):
+        yield bytes(view[at : at + size])

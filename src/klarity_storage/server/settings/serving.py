@@ -86,7 +86,7 @@ class FilesSettings(Section, frozen=True):
     ] = 60
     memory: Annotated[
         Annotated[int, msgspec.Meta(ge=1 << 20)],
-        doc("Bytes that files on their way take in memory at most, beside some 2 MiB a reader."),
+        doc("Bytes that files on their way take in memory at most, beside half a MiB a reader."),
     ] = 32 << 20
 
 

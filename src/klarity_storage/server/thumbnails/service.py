@@ -23,7 +23,6 @@ from klarity_storage.errors import (
 )
 from klarity_storage.server.buckets.buckets import Buckets
 from klarity_storage.server.buckets.usage import UsageBook
-from klarity_storage.server.files.budget import LARGE
 from klarity_storage.server.files.content import Content
 from klarity_storage.server.files.pieces import verified
 from klarity_storage.server.files.reader import Reader
@@ -124,11 +123,11 @@ class Thumbnails:
 
 async def _read(content: Content) -> bytearray:
     """All bytes of a file, verified."""
-    reader = Reader(content, LARGE[0])
+    reader = Reader(content)
     data = bytearray()
     pieces = reader.read(content.parts(0, content.size))
     if content.sha256:
-        pieces = verified(pieces, content.sha256, content.damaged)
+        pieces = verified(pieces, content.sha256, content.size, content.damaged)
     async with aclosing(pieces):
         async for piece in pieces:
             data += piece
