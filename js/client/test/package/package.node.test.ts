@@ -13,6 +13,7 @@ import { type Consumer, installConsumer } from './consumer.ts';
 
 const { address, token, versions } = inject('server');
 const port = Number(process.env.KS_README_PORT);
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 let consumer: Consumer;
 
 /** Do something in a browser; no script may fail meanwhile. */
@@ -81,6 +82,9 @@ describe('what npm installs', () => {
            return bytes.length > 0 && told ? file.blob() : new Blob();
          }`,
       );
+      const told = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
+      expect(told.length).toBeGreaterThan(2);
+      consumer.write('readme.ts', told.join('\n'));
       const module = resolution === 'bundler' ? 'esnext' : resolution;
       const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2023,dom'];
       consumer.run(
@@ -91,6 +95,7 @@ describe('what npm installs', () => {
         '--moduleResolution',
         resolution,
         'page.ts',
+        'readme.ts',
       );
     });
   }
@@ -184,7 +189,6 @@ describe('what an application weighs by it', () => {
 });
 
 describe('the page of the README', () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const [, page = ''] = /```html\n(.*?)```/s.exec(readme) ?? [];
 
   /** Open the page at a host, let it show a version, and look at it. */
