@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import about from './package.json' with { type: 'json' };
 
 /** A port that nothing listens on: the page's origin stands in the server's settings. */
 async function freePort(): Promise<number> {
@@ -25,6 +26,9 @@ process.env.KS_ORIGINS = [port, readme]
   ])
   .join(' ');
 
+/** Whether a package is imported by its name alone. */
+const whole = (name: string): boolean => name !== '@noble/hashes';
+
 const chromium: string = process.env.KS_CHROMIUM ?? '/usr/bin/chromium';
 const args: string[] = ['--no-sandbox', '--disable-dev-shm-usage'];
 
@@ -44,6 +48,10 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       {
+        // what import() leads to is found late, and the page would be loaded anew for it
+        optimizeDeps: {
+          include: [...Object.keys(about.dependencies).filter(whole), '@noble/hashes/sha2.js'],
+        },
         test: {
           testTimeout: 120_000,
           name: 'chromium',
