@@ -1,5 +1,5 @@
-import { decompress } from 'fzstd';
 import { snappyUncompress } from 'hyparquet/src/snappy.js';
+import { fromZstd } from '../../zstd.ts';
 import { Unreadable } from './convert.ts';
 import { Corrupt } from './levels.ts';
 
@@ -10,12 +10,10 @@ const LARGEST = 2 ** 29;
 export function unpacked(bytes: Uint8Array, codec: string, size: number): Uint8Array {
   if (size < 0 || size > LARGEST) throw new Corrupt('a page without a size');
   if (codec === 'UNCOMPRESSED') return bytes;
+  if (size === 0) return new Uint8Array(0);
+  if (codec === 'ZSTD') return fromZstd(bytes, size);
+  if (codec !== 'SNAPPY') throw new Unreadable(`pages that are packed with ${codec}`);
   const page = new Uint8Array(size);
-  if (size === 0) return page;
-  if (codec === 'SNAPPY') snappyUncompress(bytes, page);
-  else if (codec === 'ZSTD') {
-    const found = decompress(bytes, page);
-    if (found.length !== size) throw new Corrupt('a page of another size than its header says');
-  } else throw new Unreadable(`pages that are packed with ${codec}`);
+  snappyUncompress(bytes, page);
   return page;
 }
