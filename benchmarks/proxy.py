@@ -1,9 +1,9 @@
 """What rights and a cache cost in nginx: `python benchmarks/proxy.py`.
 
 A cached file through nginx as `ks proxy config` sets it up, with a decision for its caller, against
-the same file as nginx serves it from a folder, to everybody. Both are asked by wrk and take turns,
-so that they meet the same machine; what processor time an answer takes says it once more, where
-others use the machine too.
+the same file as nginx, set up as Debian does, serves it from a folder to everybody. Both are asked
+by wrk and take turns, so that they meet the same machine. What processor time nginx takes is told
+beside it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ http {{
     sendfile on;
     tcp_nopush on;
     keepalive_requests 10000;
-    open_file_cache max=10000 inactive=20s;
-    open_file_cache_valid 60s;
     client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
     uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
     server {{ listen 127.0.0.1:{port}; root {folder}/tree; }}
@@ -64,6 +62,18 @@ end
 
 
 @dataclass(frozen=True)
+class Load:
+    """What wrk got in one turn."""
+
+    requests: int
+    bytes: int
+    seconds: float
+    errors: int
+    cpu: float
+    """Seconds of processor that nginx has used for it."""
+
+
+@dataclass(frozen=True)
 class Place:
     """Both ways to the same files."""
 
@@ -71,9 +81,22 @@ class Place:
     static: str
     script: Path
     token: str
+    masters: dict[str, int]
+    """The processes that began each nginx, by the beginning of its addresses."""
 
-    def rate(self, url: str, *, connections: int, seconds: int) -> tuple[float, float]:
-        """Answers and bytes a second."""
+    def cpu(self, url: str) -> float:
+        """Seconds of processor that the workers of an nginx have used."""
+        master = next(pid for begin, pid in self.masters.items() if url.startswith(begin))
+        workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        stats = [
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in workers
+        ]
+        ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def rate(self, url: str, *, connections: int, seconds: int) -> Load:
+        """What is answered to so many connections at once."""
+        before = self.cpu(url)
         done = subprocess.run(
             [
                 *("wrk", "-t2", f"-c{connections}", f"-d{seconds}", "--timeout", "30s"),
@@ -87,11 +110,11 @@ class Place:
         told = json.loads(done.stdout.splitlines()[-1])
         if told["errors"] or not told["bytes"]:
             sys.exit(f"{url}: {done.stdout}")
-        return told["requests"] / told["seconds"], told["bytes"] / told["seconds"]
+        return Load(**told, cpu=self.cpu(url) - before)
 
 
 @contextmanager
-def nginx(config: Path, port: int) -> Iterator[None]:
+def nginx(config: Path, port: int) -> Iterator[int]:
     """nginx in a group of its own, from when it takes connections."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     command = [str(program), "-c", str(config), "-g", "daemon off;"]
@@ -105,7 +128,7 @@ def nginx(config: Path, port: int) -> Iterator[None]:
                     if process.poll() is not None:
                         sys.exit("nginx does not start")
                     time.sleep(0.02)
-            yield
+            yield process.pid
         finally:
             os.killpg(process.pid, signal.SIGTERM)
 
@@ -131,8 +154,8 @@ def both(work: Path, large: int) -> Iterator[Place]:
     """A server with nginx before it, and an nginx that serves the same files from a folder."""
     ports, data, tree = choose_ports(), work / "data", work / "tree"
     server, cached, static = ports.master, ports.volume, ports.filer
-    for folder in (data, tree):
-        folder.mkdir()
+    for made in (data, tree):
+        made.mkdir()
     (tree / "small").write_bytes(os.urandom(SMALL))
     with (tree / "large").open("wb") as file:
         for _ in range(large // MIB):
@@ -149,33 +172,39 @@ def both(work: Path, large: int) -> Iterator[Place]:
     script = work / "token.lua"
     script.write_text(SCRIPT)
     with (
-        nginx(work / "nginx.conf", cached),
-        nginx(work / "static.conf", static),
+        nginx(work / "nginx.conf", cached) as cache,
+        nginx(work / "static.conf", static) as folder,
         serving(data, server) as token,
         ks.connect(f"http://127.0.0.1:{cached}", token=token) as storage,
     ):
         storage.create_space("bench")
         version = storage.push("bench/models/net", tree)
-        root = f"http://127.0.0.1:{cached}/files/{version.name}/{version.hash}"
-        yield Place(root, f"http://127.0.0.1:{static}", script, token)
+        ways = f"http://127.0.0.1:{cached}", f"http://127.0.0.1:{static}"
+        root = f"{ways[0]}/files/{version.name}/{version.hash}"
+        masters = dict(zip(ways, (cache, folder), strict=True))
+        yield Place(root, ways[1], script, token, masters)
 
 
 def measure(place: Place, *, rounds: int, seconds: int) -> dict[str, float]:
-    """The medians, and their ratios."""
+    """The medians of rates, and how they and the processor time compare."""
     found: dict[str, float] = {}
-    for name, connections, what in (("small", 32, 0), ("large", 4, 1)):
+    for name, connections, unit in (("small", 32, "answers_s"), ("large", 4, "mib_s")):
         ways = {"cached": f"{place.cached}/{name}", "static": f"{place.static}/{name}"}
         for url in ways.values():  # into the cache, and into memory
             place.rate(url, connections=connections, seconds=2)
-        rates: dict[str, list[float]] = {way: [] for way in ways}
+        turns: dict[str, list[Load]] = {way: [] for way in ways}
         for _ in range(rounds):
             for way, url in ways.items():
-                rates[way].append(place.rate(url, connections=connections, seconds=seconds)[what])
-        medians = {way: statistics.median(each) for way, each in rates.items()}
-        found[f"{name}_rate"] = medians["cached"] / medians["static"]
-        unit, divisor = ("per_s", 1) if name == "small" else ("mib_s", MIB)
-        for way, median in medians.items():
-            found[f"{name}_{way}_{unit}"] = median / divisor
+                turns[way].append(place.rate(url, connections=connections, seconds=seconds))
+
+        def done(load: Load, unit: str = unit) -> float:
+            return load.requests if unit == "answers_s" else load.bytes / MIB
+
+        rates = {w: statistics.median(done(t) / t.seconds for t in turns[w]) for w in ways}
+        costs = {w: statistics.median(t.cpu / done(t) for t in turns[w]) for w in ways}
+        found[f"{name}_rate"] = rates["cached"] / rates["static"]
+        found[f"{name}_rate_by_processor"] = costs["static"] / costs["cached"]
+        found |= {f"{name}_{way}_{unit}": rate for way, rate in rates.items()}
     return found
 
 
