@@ -62,6 +62,8 @@ bench: $(STAMP) $(PEERS)/.installed ## measure against the peers (SCALE=0.1 ROUN
 	@command -v wrk >/dev/null && PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || \
 		sh deploy/apt-install.sh nginx wrk
 	$(BIN)/python benchmarks/proxy.py
+	@sh deploy/npm-ci.sh js/client
+	$(BIN)/python benchmarks/pages.py
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -27,8 +27,7 @@ export type {
   TableQuery,
   ValueOptions,
 } from './tables/query/query.ts';
-export type { Cell } from './tables/rows/cells.ts';
-export type { Row } from './tables/rows/rows.ts';
+export type { Cell, Row } from './tables/rows/row.ts';
 export type { DataTable, ParquetFile, TableName } from './tables/table.ts';
 export type { Named, Tag } from './versions/look-up.ts';
 export type { FilesOptions, Lineage, Version } from './versions/version.ts';

@@ -5,7 +5,7 @@ import { type Found, findCount, findRows } from './choose.ts';
 import { checkNumbers } from './query/numbers.ts';
 import type { RowQuery, Selection, TableQuery } from './query/query.ts';
 import { wireQuery } from './query/wire.ts';
-import type { Row } from './rows/rows.ts';
+import type { Row } from './rows/row.ts';
 
 const END: Uint8Array = new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0]);
 

@@ -10,7 +10,7 @@ import { type Column, columnsOf } from './columns.ts';
 import { listFiles, type TableFile } from './parquet/plan.ts';
 import type { RowQuery, Selection, TableQuery } from './query/query.ts';
 import { arrow, arrowStream, count, iterRows } from './read.ts';
-import type { Row } from './rows/rows.ts';
+import type { Row } from './rows/row.ts';
 
 /** A table of a space, as a list has it. */
 export interface TableName {

@@ -38,7 +38,10 @@ export async function* messages(
       const [mark, size] = head.byteLength === 8 ? new Int32Array(head.buffer) : [];
       if (mark === undefined || size === undefined) throw cutOff(about);
       if (mark !== -1 || size < 0 || size > LARGEST) throw notArrow(about);
-      if (size === 0) return;
+      if (size === 0) {
+        await pieces.finish();
+        return;
+      }
       const metadata = await pieces.take(size);
       if (metadata.byteLength < size) throw broken(metadata, size, about);
       const { kind, bodyLength } = described(metadata, about);
@@ -93,6 +96,15 @@ class Pieces {
       this.#rest = this.#rest.subarray(part.byteLength);
     }
     return true;
+  }
+
+  /** Take what is left, which is nothing: so the connection is good for another request. */
+  async finish(): Promise<void> {
+    try {
+      while (!(await this.#reader.read()).done);
+    } catch {
+      // all rows have come
+    }
   }
 
   /** Let the server know that nobody reads on. */

@@ -1,19 +1,7 @@
 import { type Batch, type DataType, type Table, Type } from '@uwdata/flechette';
 import type { ValueOptions } from '../query/query.ts';
+import type { Cell } from './row.ts';
 import { dayText, decimalText, timestampValue } from './texts.ts';
-
-/** A value of a row. */
-export type Cell =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Date
-  | Uint8Array
-  | Cell[]
-  | { [field: string]: Cell }
-  | Map<Cell, Cell>;
 
 /** Gives the value at an index of a batch. */
 export type Reader = (index: number) => Cell;

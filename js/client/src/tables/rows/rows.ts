@@ -1,11 +1,7 @@
 import type { Table } from '@uwdata/flechette';
 import type { ValueOptions } from '../query/query.ts';
-import { type Cell, cells, put, sideBySide } from './cells.ts';
-
-/** A row: its values by column. */
-export interface Row {
-  [column: string]: Cell;
-}
+import { cells, put, sideBySide } from './cells.ts';
+import type { Row } from './row.ts';
 
 /** The rows of a table, one after the other. */
 export function* rowsOf(table: Table, options: ValueOptions): Generator<Row> {

@@ -2,7 +2,7 @@ import type { ParquetType, SchemaElement } from 'hyparquet';
 import { deltaBinaryUnpack, deltaByteArray, deltaLengthByteArray } from 'hyparquet/src/delta.js';
 import { byteStreamSplit } from 'hyparquet/src/encoding.js';
 import type { Type } from '../schema.ts';
-import { converted } from './convert.ts';
+import { converted, Unreadable } from './convert.ts';
 import { Corrupt, type Cursor, runs } from './levels.ts';
 import type { Values } from './vector.ts';
 
@@ -35,7 +35,7 @@ export function pageValues(
       return converted(plain(physical, from, count, element.type_length), element, type);
     case 'PLAIN_DICTIONARY':
     case 'RLE_DICTIONARY': {
-      if (!dictionary) throw new Corrupt('a page without its dictionary');
+      if (!dictionary) throw new Unreadable('a dictionary that is taken up again');
       const width = from.bytes[from.at++] ?? 0;
       if (width > 32) throw new Corrupt('a dictionary that is too large');
       const indices = new Int32Array(count);

@@ -71,8 +71,24 @@ export function bytesOf(
   const begin = pages?.[0];
   if (!first || !last || !begin) return { ranges: [all], row: 0 };
   const data = { start: first.start, end: last.end };
-  if (begin.start <= all.start) return { ranges: [data], row: first.row };
+  const packed = pages?.indexOf(first) ?? 0;
+  if (begin.start <= all.start || packed >= inDictionary(chunk(group, leaf)))
+    return { ranges: [data], row: first.row };
   return { ranges: [{ start: all.start, end: begin.start }, data], row: first.row };
+}
+
+/**
+ * How many of the first pages need the column's dictionary: a writer gives it up once it has grown too
+ * large, and takes none again. It may be a megabyte.
+ */
+function inDictionary({ meta_data: column }: ColumnChunk): number {
+  const stats = column?.encoding_stats;
+  if (!stats) return Number.POSITIVE_INFINITY;
+  return stats
+    .filter(({ page_type: type, encoding }) => {
+      return type?.startsWith('DATA_PAGE') && encoding?.endsWith('_DICTIONARY');
+    })
+    .reduce((sum, { count }) => sum + count, 0);
 }
 
 export function chunk(group: RowGroup, leaf: number): ColumnChunk {
