@@ -41,9 +41,15 @@ class Budget:
         self._total = total
         self._left = total
 
-    def ample(self, share: float = 0.5) -> bool:
-        """Whether such a share of it is left, and more than a few pieces."""
-        return self._left > max(share * self._total, _SHARE * LARGEST)
+    @property
+    def ample(self) -> bool:
+        """Whether half of it is left, and more than a few pieces."""
+        return self._left > max(self._total // 2, _SHARE * LARGEST)
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing of it is left."""
+        return self._left <= 0
 
     def take(self, wanted: int) -> int:
         """How many bytes of those that are wanted come next; they are its own until given back."""
@@ -74,7 +80,8 @@ class Window:
 
     def may_stream(self, *, on: bool) -> bool:
         """Whether the engine may send on, which takes memory that counts nowhere."""
-        self.streams = not self.slow and self._budget.ample(0.25 if on else 0.5)
+        room = self._budget.ample or (on and not self._budget.spent)  # to begin again costs more
+        self.streams = not self.slow and room
         return self.streams
 
     def sent_at_once(self, piece: int) -> int:

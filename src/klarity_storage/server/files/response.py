@@ -61,7 +61,7 @@ class FileResponse(ASGIResponse):
     async def _send(self, scope: Scope, send: Send) -> None:
         window = Window(self._budget)
         reader = Reader(self._content, window)
-        early = ahead if self._budget.ample() else in_turn
+        early = ahead if self._budget.ample else in_turn
         try:
             pieces = body(self._content, self._plan, reader, window, early=early)
             async with aclosing(pieces):

@@ -87,7 +87,7 @@ class FilesSettings(Section, frozen=True):
     memory: Annotated[
         Annotated[int, msgspec.Meta(ge=1 << 20)],
         doc("Bytes that files on their way take in memory at most, beside half a MiB a reader."),
-    ] = 32 << 20
+    ] = 16 << 20
 
 
 class ProxySettings(Section, frozen=True):
