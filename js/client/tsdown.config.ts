@@ -14,7 +14,9 @@ const entry = { index: 'src/index.ts', worker: 'src/tables/parquet/decode/worker
 
 const config: UserConfig[] = defineConfig([
   // for bundlers and Node: dependencies stay imports
-  { ...common, entry, dts: true, sourcemap: true },
+  { ...common, entry, dts: false, sourcemap: true },
+  // the types of what is imported, and of nothing that lies behind it
+  { ...common, entry: { index: 'src/index.ts' }, dts: { emitDtsOnly: true } },
   // for a page without a bundler: what the client needs lies beside it
   {
     ...common,

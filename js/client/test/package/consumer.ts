@@ -43,9 +43,10 @@ export function installConsumer(): Consumer {
         {
           cwd: folder,
           encoding: 'utf8',
-          stdio: ['ignore', 'pipe', 'inherit'],
+          // what the compiler says is seen where it fails
+          stdio: ['ignore', program === 'node' ? 'pipe' : 'inherit', 'inherit'],
         },
-      ),
+      ) ?? '',
     remove: () => rmSync(folder, { recursive: true }),
   };
 }
