@@ -3,8 +3,8 @@
 A table of 5,000,000 rows in twelve columns, 200 MB, read by the TypeScript client in Chromium: its
 first 50 rows, 100 rows by key, and two columns whole, by the server's query and straight from the
 files, the latter beside parquet-wasm. Each in a new profile, in turns; then once over a link of
-20 Mbit/s and 40 ms. Requests and bytes are those of the rows, without the preflights that a page of
-another origin needs.
+20 Mbit/s and 40 ms. Requests and bytes are all that the page asks for, with the preflights that a
+page of another origin needs.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from klarity_storage.server.engines.seaweed import SeaweedEngine
 from klarity_storage.versions.names import list_names
 from server_fixture import start_server
 from versions.transfers import Traffic, s3_options
+from waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -34,15 +34,9 @@ TREE = (
     | {f"middling/{i}": random.Random(i).randbytes(2 * MIB) for i in range(6)}
     | {f"large/{i}": random.Random(i).randbytes(24 * MIB) for i in range(2)}
 )
+
 SIZE = sum(map(len, TREE.values()))
 NAME = "vision/datasets/cats"
-
-
-def until(true: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def once(phase: str, after: int, act: Callable[[], None]) -> ks.OnProgress:

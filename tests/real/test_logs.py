@@ -14,6 +14,7 @@ import pytest
 
 import klarity_storage as ks
 from server_fixture import start_server
+from waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -32,8 +33,12 @@ class Busy:
     """The operation that was asked for, by the request's id."""
 
     @property
+    def text(self) -> str:
+        return self.data.with_suffix(".log").read_text()
+
+    @property
     def lines(self) -> list[str]:
-        return self.data.with_suffix(".log").read_text().splitlines()
+        return self.text.splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,7 @@ def busy(
     try:
         with ks.connect(address, token=first) as admin:
             work(seen, admin, address, first)
+        until(lambda: all(number in seen.text for number in seen.requests))
         yield seen
     finally:
         process.terminate()

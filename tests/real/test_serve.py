@@ -18,19 +18,13 @@ import pytest
 
 import klarity_storage as ks
 from klarity_storage.server.main import ServerState
+from waiting import until
 
 pytestmark = pytest.mark.real
 
 KS = str(Path(sys.executable).with_name("ks"))
 TOKEN = re.compile(r"ks_[A-Za-z0-9_-]{43}")
 PATIENCE = 60.0
-
-
-def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
 
 
 class Process:

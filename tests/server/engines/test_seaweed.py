@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from klarity_storage.server.engines import binary
 from klarity_storage.server.engines.ports import HOST, Ports, choose_ports, is_free
 from klarity_storage.server.engines.seaweed import STOP_PATIENCE, SeaweedEngine
 from klarity_storage.server.engines.sts import open_store
+from waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -34,13 +35,6 @@ def own(tmp_path: Path) -> Iterator[SeaweedEngine]:
         yield running
     finally:
         running.stop()
-
-
-def until(true: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:

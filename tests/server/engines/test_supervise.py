@@ -12,6 +12,7 @@ import pytest
 
 from klarity_storage.server.engines import supervise
 from klarity_storage.server.engines.supervise import Command, Supervisor, end_leftover
+from waiting import until
 
 Supervise = Callable[[str], Supervisor]
 
@@ -36,13 +37,6 @@ def child(tmp_path: Path) -> Iterator[Supervise]:
     yield start
     for each in supervisors:
         each.stop(5)
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def test_a_child_that_dies_is_started_again_after_a_growing_wait(
