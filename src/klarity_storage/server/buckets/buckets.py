@@ -97,9 +97,8 @@ class Buckets:
         bucket = self._standing(space, self._state(space))
         yield bucket
         state = self._state(space)
-        if (
-            state.bucket != bucket.name or state.phase == Phase.FINAL
-        ):  # the last pass may not have seen it
+        # in the final phase, the last pass of the move may not have seen it
+        if state.bucket != bucket.name or state.phase == Phase.FINAL:
             raise ConflictError(
                 f"The space {space} was moved to another bucket at the same time.",
                 hint="Look whether it was done, and do it again if not.",
