@@ -59,10 +59,10 @@ bench: $(STAMP) $(PEERS)/.installed ## measure against the peers (SCALE=0.1 ROUN
 		$(if $(CONTENDERS),--contenders $(CONTENDERS))
 	$(BIN)/python benchmarks/control.py
 	$(BIN)/python benchmarks/files.py
-	@command -v wrk >/dev/null && PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || \
-		sh deploy/apt-install.sh nginx wrk
+	@sh deploy/test-tools.sh
+	@command -v wrk >/dev/null || sh deploy/apt-install.sh wrk
 	$(BIN)/python benchmarks/proxy.py
-	@sh deploy/npm-ci.sh js/client
+	@sh deploy/npm-ci.sh $(JS)
 	$(BIN)/python benchmarks/pages.py
 
 clean: ## remove the environment and what tools left behind

@@ -82,3 +82,20 @@ def test_text_of_a_thousand_lines_is_not_kept_waiting() -> None:
         assert stream.getvalue().count("\n") == 1000
     finally:
         handler.release()
+
+
+def test_lines_that_cannot_be_written_later_are_told_of() -> None:
+    stream = Heard()
+    handler = GatheredLines(stream)
+    told: list[str] = []
+    failed = threading.Event()
+
+    def tell(record: logging.LogRecord) -> None:
+        told.append(record.getMessage())
+        failed.set()
+
+    handler.handleError = tell  # type: ignore[method-assign] # it would be printed
+    stream.close()
+    handler.handle(record(logging.INFO, "to nobody"))
+    assert failed.wait(PATIENCE)
+    assert told == ["to nobody"]

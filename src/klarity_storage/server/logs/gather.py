@@ -26,6 +26,7 @@ class GatheredLines(logging.Handler):
         super().__init__()
         self._stream = stream
         self._lines: list[str] = []
+        self._last: logging.LogRecord | None = None
         self._wake = threading.Event()
         threading.Thread(target=self._write_on, name="ks-log", daemon=True).start()
 
@@ -33,6 +34,7 @@ class GatheredLines(logging.Handler):
         """See `logging.Handler.emit`, which holds the lock."""
         try:
             self._lines.append(self.format(record))
+            self._last = record
             if record.levelno >= logging.WARNING or len(self._lines) >= _MANY:
                 self._write()
             elif len(self._lines) == 1:
@@ -61,5 +63,6 @@ class GatheredLines(logging.Handler):
             time.sleep(EVERY)
             try:
                 self.flush()
-            except (OSError, ValueError):  # nobody reads any more: the next line says so
-                continue
+            except Exception:  # noqa: BLE001 - as above: the lines are lost, and that is told
+                if self._last is not None:
+                    self.handleError(self._last)
