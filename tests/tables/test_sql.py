@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -7,11 +9,13 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 from datafusion import SessionContext, udf
+from datafusion.catalog import Schema
 
 from klarity_storage.errors import InvalidQueryError, TableNotFoundError
 from klarity_storage.layout import Kind, Name
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.push import push_table
+from klarity_storage.tables.queries import told_as_query
 from klarity_storage.tables.sql import Resolve, sql, table_names
 
 
@@ -203,3 +207,26 @@ def test_functions_that_take_text_get_it(resolve: Resolve) -> None:
     found = sql("select loud(city) as c from vision.names order by 1", resolve, session)
 
     assert found.to_pydict() == {"c": ["BONN", "ULM"]}
+
+
+def test_a_ctrl_c_while_planning_is_raised_and_the_session_goes_on(
+    resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = SessionContext()
+    let_go = Schema.deregister_table
+
+    def interrupted(self: Schema, name: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        let_go(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Schema, "deregister_table", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sql("select id from vision.runs", resolve, session)
+
+    assert sql("select id from vision.runs", resolve, session).count() == 10
+
+
+def test_a_ctrl_c_that_came_back_as_another_error_is_one() -> None:
+    with pytest.raises(KeyboardInterrupt), told_as_query("the filter 'id > 1'", ["id"]):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()

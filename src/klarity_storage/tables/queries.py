@@ -18,7 +18,7 @@ _NO_FIELD = re.compile(r"No field named (.+?)(?:\. |$)")
 
 @contextmanager
 def told_as_query(what: str, columns: list[str]) -> Iterator[None]:
-    """Raise InvalidQueryError for whatever DataFusion raises in the block.
+    """Raise InvalidQueryError for whatever DataFusion raises in the block, but for a Ctrl-C.
 
     Args:
         what: what was asked, as a noun: ``the filter 'score > 1'``.
@@ -29,6 +29,8 @@ def told_as_query(what: str, columns: list[str]) -> Iterator[None]:
     except StorageError:
         raise
     except Exception as error:  # DataFusion raises nothing more special
+        if isinstance(error.__cause__, KeyboardInterrupt):  # a SystemError that a Ctrl-C became
+            raise error.__cause__ from None
         raise refused(error, what, columns) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
+from typing import TypeVar
 
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
@@ -20,6 +21,8 @@ from klarity_storage.tables.queries import refused, told_as_query
 from klarity_storage.tables.scan import open_frame
 from klarity_storage.tables.snapshot import open_snapshot
 from klarity_storage.tables.views import has_views, without_views
+
+T = TypeVar("T")
 
 Resolve = Callable[[str, str], TableLocation]
 """Finds the table of a space, by space and table name."""
@@ -66,11 +69,7 @@ def sql(query: str, resolve: Resolve, context: SessionContext | None = None) -> 
         columns.update(dict.fromkeys(schema.names))
         frames[space, name] = open_frame(session, location, table, schema)
     with told_as_query("the query", list(columns)):
-        frame = without_views(_planned(session, query, frames))
-        if has_views(frame.schema()):  # of two columns with one name: let them never be views
-            plain = {name: without_views(table) for name, table in frames.items()}
-            frame = _planned(session, query, plain)
-        return frame
+        return _uninterrupted(lambda: _planned_without_views(session, query, frames))
 
 
 def table_names(query: str) -> list[tuple[str, str]]:
@@ -85,9 +84,18 @@ def table_names(query: str) -> list[tuple[str, str]]:
     Raises:
         InvalidQueryError: the SQL cannot be read.
     """
-    # on another thread: DataFusion takes a Ctrl-C in its question to the catalog for "not found"
-    with ThreadPoolExecutor(1, "ks-names") as pool:
-        return pool.submit(_asked_for, query).result()
+    return _uninterrupted(lambda: _asked_for(query))
+
+
+def _uninterrupted(plan: Callable[[], T]) -> T:
+    """What the planning gives, done on another thread, where no Ctrl-C meets it.
+
+    DataFusion takes one in its question to the catalog for "not found", raises a SystemError for
+    one in the optimizer, and one between the two would leave the tables under their names. Here it
+    is raised when the planning, which fetches nothing, has ended.
+    """
+    with ThreadPoolExecutor(1, "ks-plan") as pool:
+        return pool.submit(plan).result()
 
 
 def _asked_for(query: str) -> list[tuple[str, str]]:
@@ -104,6 +112,16 @@ def _asked_for(query: str) -> list[tuple[str, str]]:
 
 def _read_only() -> SQLOptions:
     return SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+
+
+def _planned_without_views(
+    session: SessionContext, query: str, frames: dict[tuple[str, str], DataFrame]
+) -> DataFrame:
+    frame = without_views(_planned(session, query, frames))
+    if has_views(frame.schema()):  # of two columns with one name: let them never be views
+        plain = {name: without_views(table) for name, table in frames.items()}
+        frame = _planned(session, query, plain)
+    return frame
 
 
 def _planned(
