@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from klarity_storage.layout import Kind, Name
 from klarity_storage.tables import files as files_module
-from klarity_storage.tables.files import is_plain
 from klarity_storage.tables.location import TableLocation, delta_options
+from klarity_storage.tables.plain import is_plain
 from klarity_storage.tables.plan import scan_files
 from klarity_storage.tables.push import push_table
 from klarity_storage.tables.scan import scan

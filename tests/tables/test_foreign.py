@@ -13,9 +13,9 @@ from klarity_storage.errors import InvalidQueryError, QueryLimitError
 from klarity_storage.protocol.queries import Order, TableQuery
 from klarity_storage.tables import foreign
 from klarity_storage.tables.context import new_context
-from klarity_storage.tables.files import is_plain
 from klarity_storage.tables.location import Locate, TableLocation, delta_options
 from klarity_storage.tables.page import open_page
+from klarity_storage.tables.plain import is_plain
 from klarity_storage.tables.push import push_table
 from klarity_storage.tables.scan import scan
 from tables.conftest import CountingProxy, Place

@@ -16,6 +16,7 @@ from klarity_storage.protocol.credentials import S3Credentials
 from klarity_storage.tables import files as files_module
 from klarity_storage.tables.context import new_context
 from klarity_storage.tables.location import Locate, delta_options
+from klarity_storage.tables.plain import is_plain
 from klarity_storage.tables.plan import UnknownPlanError, scan_files
 from klarity_storage.tables.push import push_table
 from klarity_storage.tables.scan import scan
@@ -156,7 +157,7 @@ def test_column_mapping_is_left_to_delta_rs(place: Place, monkeypatch: pytest.Mo
     push_table(runs, {"id": [1]}, by=BY)
     schema = pa.schema([("id", pa.int64())])
     table = DeltaTable(runs().uri, storage_options=delta_options(runs()))
-    assert files_module.is_plain(table, schema)
+    assert is_plain(table, schema)
 
     metadata = table.metadata()
     mapped = type("Mapped", (), {"configuration": {"delta.columnMapping.mode": "name"}})
@@ -164,7 +165,7 @@ def test_column_mapping_is_left_to_delta_rs(place: Place, monkeypatch: pytest.Mo
     monkeypatch.setattr(table, "metadata", lambda: mapped)
 
     assert metadata.configuration == {}
-    assert not files_module.is_plain(table, schema)
+    assert not is_plain(table, schema)
 
 
 def test_another_form_of_plan_leads_to_the_same_rows(

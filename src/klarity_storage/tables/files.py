@@ -16,17 +16,9 @@ from klarity_storage.tables.context import engine_url
 from klarity_storage.tables.filters import quoted
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.log_entries import object_path
+from klarity_storage.tables.plain import is_plain
 from klarity_storage.tables.plan import UnknownPlanError, scan_files
 from klarity_storage.tables.views import with_views
-
-_PLAIN_FEATURES = {"deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
-"""What a table may ask of a reader without its files meaning other than they say."""
-
-_AS_LITERALS = (
-    is_.is_integer, is_.is_boolean, is_.is_date, is_.is_decimal, is_.is_floating, is_.is_string,
-    is_.is_timestamp,
-)  # fmt: skip
-"""Partitions of which the log's text says one value."""
 
 _GROUPS_ON_DISK = 256
 """Partitions above which delta-rs, which is as lazy on a disk, is the faster."""
@@ -78,21 +70,6 @@ def open_files(
         return None  # another DataFusion: the slower way reads the same rows
 
 
-def is_plain(table: DeltaTable, schema: pa.Schema) -> bool:
-    """Whether the table's rows are those of its files, in the columns that stand in them."""
-    protocol = table.protocol()
-    features = set(protocol.reader_features or ())
-    metadata = table.metadata()
-    partitions = [schema.field(name).type for name in metadata.partition_columns]
-    return (
-        features <= _PLAIN_FEATURES
-        and metadata.configuration.get("delta.columnMapping.mode", "none") == "none"
-        and all(any(fits(type_) for fits in _AS_LITERALS) for type_ in partitions)
-        and not any(_may_grow_in_map(field.type) for field in schema)
-        and not ("deletionVectors" in features and _has_deleted(table))
-    )
-
-
 def chosen_files(table: DeltaTable, schema: pa.Schema, filters: Sequence[str | Expr]) -> list[str]:
     """The snapshot's files, without those that the log's minima and maxima rule out."""
     kept = sorted(table.file_uris())  # a checkpoint tells them in another order than commits do
@@ -114,24 +91,6 @@ def prunable(schema: pa.Schema, filters: Sequence[str | Expr]) -> list[str]:
         for text in filters
         if isinstance(text, str) and not any(name in text.casefold() for name in floats)
     ]
-
-
-def _has_deleted(table: DeltaTable) -> bool:
-    return any(batch.num_rows for batch in table.deletion_vectors())
-
-
-def _may_grow_in_map(type_: pa.DataType, *, inside: bool = False) -> bool:
-    # DataFusion's reader refuses a map whose values have gained a field since
-    inside = inside or is_.is_map(type_)
-    return (inside and is_.is_struct(type_)) or any(
-        _may_grow_in_map(below, inside=inside) for below in _below(type_)
-    )
-
-
-def _below(type_: pa.DataType) -> list[pa.DataType]:
-    if is_.is_map(type_):
-        return [type_.key_type, type_.item_type]  # not the struct of the two that Arrow has there
-    return [type_.field(index).type for index in range(type_.num_fields)]
 
 
 def _urls(session: SessionContext, location: TableLocation, files: list[str]) -> list[str] | None:

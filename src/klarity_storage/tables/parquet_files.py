@@ -14,9 +14,9 @@ from deltalake import DeltaTable
 from klarity_storage.errors import InvalidReferenceError
 from klarity_storage.protocol.tables import TableFile, TableFiles
 from klarity_storage.tables.failures import told_as_ours
-from klarity_storage.tables.files import is_plain
 from klarity_storage.tables.location import TableLocation
 from klarity_storage.tables.log_entries import object_path
+from klarity_storage.tables.plain import is_plain
 from klarity_storage.tables.snapshot import open_snapshot
 
 _BOUNDED = (is_.is_integer, is_.is_date, is_.is_string)
