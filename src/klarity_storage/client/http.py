@@ -6,13 +6,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 import stamina
 import urllib3
 
 import klarity_storage
+from klarity_storage.connections import Connections
 from klarity_storage.errors import (
     ConfigurationError,
     InternalError,
@@ -58,13 +59,13 @@ class Http:
         self._token = token
         self._renew = renew
         self._renewing = threading.Lock()
-        self._pool = open_pool(base_url)
+        self._connections = Connections(base_url, maxsize=_CONNECTIONS, timeout=_TIMEOUT)
 
     def __repr__(self) -> str:
         return f"Http({self.base_url!r})"
 
     def close(self) -> None:
-        self._pool.clear()
+        self._connections.close()
 
     def get(self, path: str, returns: type[Answer], **query: str | None) -> Answer:
         return self._decode(self._call("GET", path, query=query), returns)
@@ -89,12 +90,12 @@ class Http:
 
     def delete(self, path: str, **query: str | None) -> None:
         """Delete something; gone is done where the answer to an earlier attempt was lost."""
-        url = self._url(path, query)
+        target = _target(path, query)
         arrived = False
-        for attempt in _retries(_ATTEMPTS):
+        for attempt in _retries():
             with attempt:
                 try:
-                    self._send("DELETE", url, None)
+                    self._send("DELETE", target, None)
                 except UnavailableError as error:
                     arrived = arrived or not (
                         isinstance(error, _NotRenewedError)
@@ -114,27 +115,25 @@ class Http:
         query: dict[str, str | None] | None = None,
         repeatable: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        url = self._url(path, query or {})
+        target = _target(path, query or {})
         content = None if body is None else msgspec.json.encode(body)
-        for attempt in _retries(_ATTEMPTS if repeatable else 1):
+        if not repeatable:
+            return self._send(method, target, content)
+        for attempt in _retries():
             with attempt:
-                response = self._send(method, url, content)
+                response = self._send(method, target, content)
         return response
 
-    def _url(self, path: str, query: dict[str, str | None]) -> str:
-        params = {key: value for key, value in query.items() if value is not None}
-        return self.base_url + path + (f"?{urlencode(params)}" if params else "")
-
-    def _send(self, method: str, url: str, content: bytes | None) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, target: str, content: bytes | None) -> urllib3.BaseHTTPResponse:
         """Send a request; once more with another token where the server refuses the first."""
         token = self._token
         try:
-            return self._send_as(token, method, url, content)
+            return self._send_as(token, method, target, content)
         except UnauthenticatedError:
             renewed = self._renewed(token)
             if renewed is None:
                 raise
-        return self._send_as(renewed, method, url, content)
+        return self._send_as(renewed, method, target, content)
 
     def _renewed(self, refused: str | None) -> str | None:
         """The token to use after one that was refused; many threads may ask at once."""
@@ -152,7 +151,7 @@ class Http:
             return renewed
 
     def _send_as(
-        self, token: str | None, method: str, url: str, content: bytes | None
+        self, token: str | None, method: str, target: str, content: bytes | None
     ) -> urllib3.BaseHTTPResponse:
         headers = dict(self._headers)
         if token:
@@ -160,15 +159,7 @@ class Http:
         if content is not None:
             headers["Content-Type"] = "application/json"
         try:
-            response = self._pool.request(
-                method,
-                url,
-                body=content,
-                headers=headers,
-                timeout=_TIMEOUT,
-                retries=False,  # which calls may be repeated is decided above
-                redirect=False,  # a token does not follow to another server
-            )
+            response = self._connections.send(method, target, content, headers)
         except urllib3.exceptions.SSLError as error:
             raise _untrusted(self.base_url, error) from error
         except urllib3.exceptions.HTTPError as error:
@@ -191,22 +182,15 @@ class Http:
             ) from error
 
 
-def _retries(attempts: int) -> Iterator[stamina.Attempt]:
+def _target(path: str, query: dict[str, str | None]) -> str:
+    params = {key: value for key, value in query.items() if value is not None}
+    return path + (f"?{urlencode(params)}" if params else "")
+
+
+def _retries() -> Iterator[stamina.Attempt]:
     return iter(
-        stamina.retry_context(on=UnavailableError, attempts=attempts, timeout=30, wait_max=4)
+        stamina.retry_context(on=UnavailableError, attempts=_ATTEMPTS, timeout=30, wait_max=4)
     )
-
-
-def open_pool(url: str) -> urllib3.PoolManager:
-    """Connections to a server, by the proxy that the environment names for it, if any."""
-    if any(name.lower().endswith("_proxy") for name in os.environ):
-        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - slow to import
-
-        parts = urlsplit(url)
-        proxy = getproxies().get(parts.scheme)
-        if proxy and not proxy_bypass(parts.netloc):
-            return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS)
-    return urllib3.PoolManager(maxsize=_CONNECTIONS)
 
 
 def quoted(*segments: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
-from klarity_storage.client.http import open_pool
+from klarity_storage.connections import open_pool
 from klarity_storage.errors import ConfigurationError, UnauthenticatedError, UnavailableError
 from klarity_storage.protocol.oidc import Discovery, discovery_url, is_issuer, is_safe
 

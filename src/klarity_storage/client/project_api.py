@@ -30,7 +30,7 @@ def ask_project(url: str) -> Project:
     """
     import urllib3  # noqa: PLC0415 - only where there is such an API
 
-    from klarity_storage.client.http import open_pool  # noqa: PLC0415
+    from klarity_storage.connections import open_pool  # noqa: PLC0415
 
     try:
         reply = open_pool(url).request("GET", url, timeout=_PATIENCE, retries=False)

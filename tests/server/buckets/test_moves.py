@@ -20,6 +20,7 @@ from klarity_storage.server.backup.restore import restore
 from klarity_storage.server.backup.save import back_up
 from klarity_storage.server.buckets import copy
 from klarity_storage.server.buckets.bucket import Bucket
+from klarity_storage.server.buckets.buckets import Buckets
 from klarity_storage.server.db import schema
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.services import Services
@@ -39,6 +40,7 @@ def keys_end(control: Control) -> None:
     with control.services.database.write() as connection:
         values = {"written_until": past, "read_until": past}
         connection.execute(update(schema.spaces).values(values))
+    control.services.buckets._seen.clear()  # time passes for what is kept in mind, too
 
 
 def grace_ends(control: Control) -> None:
@@ -283,6 +285,25 @@ def test_keys_that_are_noted_before_a_move_hold_it_up(control: Control) -> None:
     assert found["phase"] == "clearing"
     until = datetime.fromisoformat(found["waits_until"])
     assert until > datetime.now(UTC) + 11 * hour, "the old objects stay for those who read them"
+
+
+def test_readers_keys_may_be_to_where_a_space_was_a_second_ago(
+    control: Control, pair: list[Bucket]
+) -> None:
+    control.space("vision")
+    hour, now = timedelta(hours=1), [0.0]
+    other = Buckets(control.services.database, pair, clock=lambda: now[0])
+    assert other.giving_keys("vision", hour, write=False).name == "main"
+    assert other.giving_keys("vision", hour, write=False).name == "main"
+    begin(control, "vision", "far")
+    move_due(control.services, yes)
+
+    assert other.giving_keys("vision", hour, write=False).name == "main"
+    until = datetime.fromisoformat(shown(control, "vision")["move"]["waits_until"])
+    assert until > datetime.now(UTC) + hour, "what they read stays for as long"
+    now[0] += 1.1
+    assert other.giving_keys("vision", hour, write=False).name == "far"
+    assert other.giving_keys("vision", hour, write=True).name == "far"
 
 
 def test_a_copy_that_is_damaged_is_never_switched_to(tmp_path: Path, pair: list[Bucket]) -> None:

@@ -15,7 +15,7 @@ import urllib3
 
 import klarity_storage
 from klarity_storage.client.doctor.check import Check, failed, passed, skipped
-from klarity_storage.client.http import open_pool
+from klarity_storage.connections import open_pool
 from klarity_storage.protocol.server import ServerInfo
 
 MAX_SKEW: Final = timedelta(seconds=60)

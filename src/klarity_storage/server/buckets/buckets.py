@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -25,6 +26,11 @@ from klarity_storage.server.settings.sections import MAIN
 NOTED_EVERY: Final = timedelta(minutes=10)
 SLACK: Final = timedelta(minutes=5)
 """How long after their end keys may still be at work: a request that began, clocks that differ."""
+
+_LATELY: Final = 1.0
+"""Seconds for which keys to read go by what was seen of a space."""
+_KEPT: Final = 10_000
+"""Spaces of which that is kept in mind."""
 
 _SPACES: Final = schema.spaces.c
 _STATE: Final = (
@@ -49,10 +55,18 @@ class Buckets:
     Args:
         database: says which space lies where.
         buckets: all of them, the main one first.
+        clock: seconds that only rise.
     """
 
-    def __init__(self, database: Database, buckets: Iterable[Bucket]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        buckets: Iterable[Bucket],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
+        self._clock = clock
+        self._seen: dict[str, tuple[float, _State]] = {}
         self._buckets = {bucket.name: bucket for bucket in buckets}
 
     def __iter__(self) -> Iterator[Bucket]:
@@ -113,7 +127,7 @@ class Buckets:
         Raises:
             ConflictError: they would write, and the space is being moved.
         """
-        state = self._state(space)
+        state = self._state(space) if write else self._lately(space)
         until = datetime.now(UTC) + lasting + SLACK
         noted = state.written_until if write else state.read_until
         if noted is None or noted < until:
@@ -123,6 +137,7 @@ class Buckets:
             with self._database.write() as connection:
                 connection.execute(update(schema.spaces).where(*mine).values(later))
             state = self._state(space)
+            self._seen.pop(space, None)
         return self._standing(space, state) if write else self.holding(space, state.bucket)
 
     def _standing(self, space: str, state: _State) -> Bucket:
@@ -133,6 +148,20 @@ class Buckets:
                 hint=f"Wait for it: ks space show {space}",
             )
         return self.holding(space, state.bucket)
+
+    def _lately(self, space: str) -> _State:
+        """The state of a space as it was a second ago at most, for keys to read.
+
+        What was noted then is noted still, as it only rises; and whoever has moved the space since
+        leaves what it holds where it was until the noted time.
+        """
+        now = self._clock()
+        seen = self._seen.get(space)
+        if seen is None or now - seen[0] > _LATELY:
+            if len(self._seen) >= _KEPT:
+                self._seen.clear()
+            seen = self._seen[space] = now, self._state(space)
+        return seen[1]
 
     def _state(self, space: str) -> _State:
         with self._database.read() as connection:

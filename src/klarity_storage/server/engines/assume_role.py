@@ -9,14 +9,17 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
+import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.httpsession import URLLib3Session
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.httpsession import get_cert_path
 from botocore.session import Session
-from botocore.utils import get_environ_proxies
 
+from klarity_storage.connections import Connections
+
+_ACTION: Final = "Action=AssumeRole&Version=2011-06-15"
 _TYPE: Final = "application/x-www-form-urlencoded; charset=utf-8"
 
 
@@ -33,7 +36,8 @@ class AssumeRole:
     """Temporary keys of a role; may be called from any thread.
 
     Every `get_credentials` of a client waits for this call, and boto3's own takes longer to make it
-    than an engine to answer it. Signature, proxies, certificates and pool are botocore's.
+    than an engine to answer it. The signature is botocore's; its session, which takes as long again
+    as the pool below it, is left out.
 
     Args:
         endpoint: where STS answers.
@@ -46,16 +50,14 @@ class AssumeRole:
         self._endpoint = endpoint.rstrip("/") + "/"
         self._region = region
         self._keys = keys
-        options: Any = {  # botocore's stub tells the types of some otherwise than botocore does
-            "timeout": (2, 10),  # seconds to connect, and to answer
+        verify = Session().get_config_variable("ca_bundle") or True
+        self._connections = Connections(
+            self._endpoint,
+            maxsize=pool,
+            timeout=urllib3.Timeout(connect=2, read=10),
+            ca_certs=get_cert_path(verify),
             # head and body are two writes: with delayed ACKs, Nagle would let them take 40 ms
-            "socket_options": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        }
-        self._session = URLLib3Session(
-            verify=Session().get_config_variable("ca_bundle") or True,
-            proxies=get_environ_proxies(endpoint),
-            max_pool_connections=pool,
-            **options,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
     def __call__(self, role: str, policy: dict[str, Any], session: str, duration: int) -> RoleKeys:
@@ -65,17 +67,13 @@ class AssumeRole:
             ClientError: STS refuses.
             BotoCoreError: it does not answer.
         """
-        body = urlencode(
-            {
-                "Action": "AssumeRole",
-                "Version": "2011-06-15",
-                "RoleArn": role,
-                "RoleSessionName": session,
-                "Policy": json.dumps(policy, separators=(",", ":")),
-                "DurationSeconds": str(duration),
-            }
-        ).encode()
-        status, content = self._answer(body)
+        form = {
+            "RoleArn": role,
+            "RoleSessionName": session,
+            "Policy": json.dumps(policy, separators=(",", ":")),
+            "DurationSeconds": str(duration),
+        }
+        status, content = self._answer(f"{_ACTION}&{urlencode(form)}".encode())
         found = _credentials(content) if status == 200 else None
         if found is None:
             raise _refusal(status, content)
@@ -91,8 +89,11 @@ class AssumeRole:
     def _send(self, body: bytes) -> tuple[int, bytes]:
         request = AWSRequest("POST", self._endpoint, {"Content-Type": _TYPE}, body)
         SigV4Auth(self._keys, "sts", self._region).add_auth(request)
-        answer = self._session.send(request.prepare())
-        return answer.status_code, answer.content
+        try:
+            answer = self._connections.send("POST", "/", body, dict(request.headers))
+        except urllib3.exceptions.HTTPError as error:
+            raise HTTPClientError(error=error) from error
+        return answer.status, answer.data
 
 
 def _credentials(content: bytes) -> RoleKeys | None:
