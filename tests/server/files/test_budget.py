@@ -35,8 +35,29 @@ def test_whoever_is_slow_gets_little_until_it_is_not() -> None:
     assert not window.may_stream(on=True)
     assert window.take(256 * MIB) == LEAST
     window.give(seconds=0.01)
-    assert window.may_stream(on=False)
     assert window.take(256 * MIB) == LARGEST
+
+
+def test_a_stream_that_waited_is_followed_by_none_for_a_while() -> None:
+    window = Window(Budget(32 * MIB))
+    assert window.may_stream(on=False)
+    window.take(256 * MIB)
+    window.give(seconds=5)
+    taken = 0
+    while not window.may_stream(on=False):
+        taken += window.take(256 * MIB)
+        window.give(seconds=0.01)
+    assert 64 * MIB <= taken < 66 * MIB
+    assert window.may_stream(on=True)
+
+
+def test_who_is_slow_at_first_may_stream_when_it_is_not() -> None:
+    window = Window(Budget(32 * MIB))
+    window.take(256 * MIB)
+    window.give(seconds=5)
+    window.take(256 * MIB)
+    window.give(seconds=0.01)
+    assert window.may_stream(on=False), "no stream was lost by it"
 
 
 def test_what_was_taken_is_given_back_in_order() -> None:
@@ -53,6 +74,6 @@ def test_little_is_handed_over_at_once_where_little_is_read() -> None:
     window = Window(Budget(32 * MIB))
     assert window.may_stream(on=False)
     assert window.sent_at_once(MIB) == 256 << 10
-    window.slow = True
+    window.let_go()
     assert not window.may_stream(on=True)
     assert window.sent_at_once(LEAST) == 16 << 10

@@ -113,7 +113,9 @@ def test_the_engine_is_asked_for_no_more_than_is_taken(slow: Slow) -> None:
         assert asked < SIZE - 8 * MIB  # the kernel's buffers on the way take the most of it
         connection.settimeout(60)
         assert read_all(connection) == slow.data
-    assert SIZE <= slow.relay.answered - before < SIZE + 8 * MIB
+    answered = slow.relay.answered - before
+    # what was under way when the stream was let go is lost, and nothing after it
+    assert SIZE <= answered <= asked + SIZE
 
 
 def test_the_read_of_the_engine_ends_when_the_reader_leaves(slow: Slow) -> None:

@@ -23,6 +23,12 @@ _TIMES: Final = 2
 SLOW: Final = 4 << 20
 """Bytes a second; who takes less gets small pieces."""
 
+_PROOF: Final = 64 << 20
+"""Bytes that whoever let a stream wait has to take quickly before the next one begins.
+
+Where a stream is let go, a few megabytes that were under way are lost: a tenth of that at most.
+"""
+
 _KEPT: Final = 8
 """The HTTP server keeps some six of what it is handed, of each reader: not more than a piece."""
 
@@ -68,6 +74,7 @@ class Window:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._held: deque[int] = deque()
+        self._unproved = 0
         self.slow = False
         """Whether the last piece had to wait for its reader."""
         self.streams = False
@@ -80,9 +87,16 @@ class Window:
 
     def may_stream(self, *, on: bool) -> bool:
         """Whether the engine may send on, which takes memory that counts nowhere."""
-        room = self._budget.ample or (on and not self._budget.spent)  # to begin again costs more
-        self.streams = not self.slow and room
+        begins = self._budget.ample and self._unproved <= 0
+        goes_on = on and not self._budget.spent  # to begin again costs more
+        self.streams = not self.slow and (begins or goes_on)
         return self.streams
+
+    def let_go(self) -> None:
+        """Note that the reader is slow, before the piece that it takes is given back."""
+        self.slow = True
+        if self.streams:
+            self.streams, self._unproved = False, _PROOF
 
     def sent_at_once(self, piece: int) -> int:
         """Bytes of a piece that are handed to the HTTP server at once."""
@@ -93,7 +107,11 @@ class Window:
         """Give back the oldest piece, which its reader took within that time."""
         size = self._held.popleft()
         self._budget.give(size)
-        self.slow = seconds > 0.1 and seconds * SLOW > size
+        if seconds > 0.1 and seconds * SLOW > size:
+            self.let_go()
+        else:
+            self.slow = False
+            self._unproved -= size
 
     def close(self) -> None:
         """Give back all."""

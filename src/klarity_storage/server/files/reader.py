@@ -45,7 +45,7 @@ class Reader:
 
     def park(self) -> None:
         """Let the engine go: whoever reads is slow."""
-        self._window.slow = True
+        self._window.let_go()
         self._stream = None
 
     async def read(self, parts: Iterable[Part]) -> Pieces:
