@@ -73,7 +73,7 @@ def test_what_was_taken_is_given_back_in_order() -> None:
 def test_little_is_handed_over_at_once_where_little_is_read() -> None:
     window = Window(Budget(32 * MIB))
     assert window.may_stream(on=False)
-    assert window.sent_at_once(MIB) == 256 << 10
+    assert window.sent_at_once(MIB) == LARGEST
     window.let_go()
     assert not window.may_stream(on=True)
     assert window.sent_at_once(LEAST) == 16 << 10

@@ -17,7 +17,7 @@ from klarity_storage.server.files.describe import (
     content_disposition,
     repr_digest,
 )
-from klarity_storage.server.files.pieces import Pieces, Stage, digest_of, verified
+from klarity_storage.server.files.pieces import Pieces, Stage, digest_of
 from klarity_storage.server.files.ranges import Span, parse_ranges
 from klarity_storage.server.files.reader import Reader
 
@@ -98,7 +98,7 @@ async def body(
         plan: what of it.
         reader: of the file.
         window: what each piece is taken from, in order.
-        early: between the stages: `ahead`, or `in_turn` where many read.
+        early: `ahead`, or `in_turn` where many read.
     """
     for section in plan.sections:
         if isinstance(section, bytes):
@@ -107,10 +107,10 @@ async def body(
             continue
         parts = content.parts(section.start, section.end)
         if plan.whole and content.sha256:  # then it does not matter which state is read
-            source = early(reader.read(replace(part, etag=None) for part in parts))
-            source = early(verified(source, content.sha256, content.size, content.damaged))
+            source = reader.read_whole(replace(part, etag=None) for part in parts)
         else:
-            source = early(reader.read(parts))
+            source = reader.read(parts)
+        source = early(source)
         async with aclosing(source):
             async for piece in source:
                 yield piece

@@ -32,7 +32,7 @@ Where a stream is let go, a few megabytes that were under way are lost: a tenth 
 _KEPT: Final = 8
 """The HTTP server keeps some six of what it is handed, of each reader: not more than a piece."""
 
-_AT_ONCE: Final = (16 << 10, 256 << 10)
+_AT_ONCE: Final = (16 << 10, LARGEST)
 """Bytes that are handed to it at once, at least and at most."""
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Coroutine, Iterable
+from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import obstore
 
 from klarity_storage.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from klarity_storage.server.files.budget import LARGEST, Budget, Window
 from klarity_storage.server.files.content import Content, Part
-from klarity_storage.server.files.pieces import Pieces
+from klarity_storage.server.files.pieces import AT_HAND, Pieces
 from klarity_storage.versions.engine_errors import told_as_ours
 
 if TYPE_CHECKING:
-    from obstore import BytesStream, GetOptions, GetResult
+    from obstore import Bytes, BytesStream, GetOptions, GetResult
+
+T = TypeVar("T")
 
 LONGEST: Final = 60.0
 """Seconds that one request to the engine is kept open: a slow reader begins another."""
@@ -42,6 +46,7 @@ class Reader:
         self._stream: BytesStream | None = None
         self._until = 0.0
         self._settled: dict[str, str] = {}
+        self._digest: hashlib._Hash | None = None
 
     def park(self) -> None:
         """Let the engine go: whoever reads is slow."""
@@ -49,7 +54,7 @@ class Reader:
         self._stream = None
 
     async def read(self, parts: Iterable[Part]) -> Pieces:
-        """The bytes of the parts in order, not copied.
+        """The bytes of the parts in order.
 
         Raises:
             IntegrityError: an object is missing, short, or another than it was.
@@ -65,23 +70,59 @@ class Reader:
                 yield data
             self._stream = None
 
-    async def _next(self, part: Part, done: int) -> memoryview:
+    async def read_whole(self, parts: Iterable[Part]) -> Pieces:
+        """The bytes of parts that are all of the file; the last piece comes after the digest fits.
+
+        Raises:
+            IntegrityError: it is not what was committed.
+            UnavailableError: the engine does not answer.
+        """
+        content, seen = self._content, 0
+        digest = self._digest = hashlib.sha256()
+        async with aclosing(self.read(parts)) as pieces:
+            async for piece in pieces:
+                seen += len(piece)
+                if seen >= content.size and (
+                    seen > content.size or digest.hexdigest() != content.sha256
+                ):
+                    raise content.damaged()
+                yield piece
+        if seen < content.size:
+            raise content.damaged()
+
+    async def _next(self, part: Part, done: int) -> bytes:
         size = self._window.take(part.length - done)
         rest = Part(part.key, part.offset + done, part.length - done, part.etag)
         if rest.length <= size or not self._window.may_stream(on=self._stream is not None):
             self._stream = None
-            # a copy: what the engine's client gives is a piece of a buffer that may be far larger
-            return memoryview(bytes(await self._fetch(replace(rest, length=size))))
+            data = await self._fetch(replace(rest, length=size))
+            return (
+                self._taken(data) if size <= AT_HAND else await asyncio.to_thread(self._taken, data)
+            )
         if self._stream is None or time.monotonic() > self._until:
             self._stream = (await self._open(rest)).stream(LARGEST)
             self._until = time.monotonic() + LONGEST
-        return memoryview(await anext(self._stream, b""))
+        return await asyncio.to_thread(self._pulled, self._stream)
+
+    def _pulled(self, stream: BytesStream) -> bytes:
+        """The next piece, waited for on a thread: to be called back takes the loop as long."""
+        return self._taken(next(stream, b""))
+
+    def _taken(self, data: Bytes | bytes) -> bytes:
+        """A piece as the HTTP server takes it, digested while it is in the processor's cache.
+
+        It is a copy: what the engine's client gives is a part of a buffer that may be far larger.
+        """
+        piece = bytes(data)
+        if self._digest is not None:
+            self._digest.update(piece)
+        return piece
 
     async def take(self, parts: Iterable[Part]) -> bytes:
         """The bytes of small parts, each fetched in one go; raises as ``read`` does."""
         return b"".join([await self._told(part, self._fetch(part)) for part in parts])
 
-    async def _told(self, part: Part, asking: Coroutine[Any, Any, memoryview]) -> memoryview:
+    async def _told(self, part: Part, asking: Coroutine[Any, Any, T]) -> T:
         """What was asked of a part, or what it means that it is not there as it was."""
         try:
             with told_as_ours(f"the file {self._content.path!r}"):
@@ -94,7 +135,7 @@ class Reader:
                 raise self._content.damaged() from error
             raise
 
-    async def _fetch(self, part: Part) -> memoryview:
+    async def _fetch(self, part: Part) -> Bytes:
         if part.etag is None:
             data = await obstore.get_range_async(
                 self._store, part.key, start=part.offset, length=part.length
@@ -103,7 +144,7 @@ class Reader:
             data = await (await self._open(part)).bytes_async()
         if len(data) != part.length:
             raise self._content.damaged()
-        return memoryview(data)
+        return data
 
     async def _open(self, part: Part) -> GetResult:
         options: GetOptions = {"range": (part.offset, part.offset + part.length)}

@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from klarity_storage.server.files.answer import Plan, body, small_body
 from klarity_storage.server.files.budget import SMALL, Budget, Window
 from klarity_storage.server.files.content import Content
-from klarity_storage.server.files.pieces import Piece, ahead, in_turn
+from klarity_storage.server.files.pieces import ahead, in_turn
 from klarity_storage.server.files.reader import Reader
 from klarity_storage.server.http.request_id import request_id
 from klarity_storage.server.http.streaming import body_message, send_while_read
@@ -81,7 +81,7 @@ class FileResponse(ASGIResponse):
         finally:
             window.close()
 
-    async def _hand_over(self, piece: Piece, reader: Reader, window: Window, send: Send) -> None:
+    async def _hand_over(self, piece: bytes, reader: Reader, window: Window, send: Send) -> None:
         begun = time.monotonic()
         slow = asyncio.get_running_loop().call_later(PATIENCE, reader.park)
         try:
@@ -97,7 +97,10 @@ class FileResponse(ASGIResponse):
         await send({"type": "http.response.start", "status": self._plan.status, "headers": headers})
 
 
-def _cut(piece: Piece, size: int) -> Iterator[bytes]:
+def _cut(piece: bytes, size: int) -> Iterator[bytes]:
+    if len(piece) <= size:
+        yield piece
+        return
     view = memoryview(piece)
     for at in range(0, len(view), size):
         yield bytes(view[at : at + size])

@@ -24,7 +24,6 @@ from klarity_storage.errors import (
 from klarity_storage.server.buckets.buckets import Buckets
 from klarity_storage.server.buckets.usage import UsageBook
 from klarity_storage.server.files.content import Content
-from klarity_storage.server.files.pieces import verified
 from klarity_storage.server.files.reader import Reader
 from klarity_storage.server.settings.sections import ThumbnailSettings
 from klarity_storage.server.thumbnails.workshop import Workshop
@@ -125,9 +124,8 @@ async def _read(content: Content) -> bytearray:
     """All bytes of a file, verified."""
     reader = Reader(content)
     data = bytearray()
-    pieces = reader.read(content.parts(0, content.size))
-    if content.sha256:
-        pieces = verified(pieces, content.sha256, content.size, content.damaged)
+    parts = content.parts(0, content.size)
+    pieces = reader.read_whole(parts) if content.sha256 else reader.read(parts)
     async with aclosing(pieces):
         async for piece in pieces:
             data += piece
