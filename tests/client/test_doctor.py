@@ -35,6 +35,7 @@ FORBIDDEN = {
     "must not read a foreign object",
     "must not write with keys to read",
     "must not delete with keys to read",
+    "must not take the engine's role",
 }
 FORBIDDEN_TO_WRITERS = {
     "must not write outside of what they are for",

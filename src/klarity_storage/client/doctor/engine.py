@@ -16,6 +16,7 @@ from obstore.store import S3Store
 from klarity_storage.client.doctor.check import Check, attempt, ended, passed, skipped
 from klarity_storage.client.doctor.forbidden import Ground, check_forbidden
 from klarity_storage.client.doctor.places import covered_name, readable_names
+from klarity_storage.client.doctor.role import check_role
 from klarity_storage.client.http import Http, quoted
 from klarity_storage.errors import StorageError
 from klarity_storage.layout import Name
@@ -96,6 +97,7 @@ def check_engine(http: Http, identity: Identity) -> Iterator[Check]:
     if read.remedy is None:
         foreign = _object_of(http, names[1:], reading) if found else None
         yield from check_forbidden(_ground(reading, writing, foreign))
+        yield check_role(reading.given)
     else:
         yield skipped("must not", "the engine cannot be asked")
 
