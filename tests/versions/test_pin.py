@@ -33,7 +33,7 @@ def store(tmp_path: Path, versions: list[str]) -> ObjectStore:
 
 
 def pin(store: ObjectStore, version: str, holder: str, history: History | None = None) -> bool:
-    return pin_version(store, NAME, version, holder, by="user:alice", history=history)
+    return pin_version(store, NAME, version, holder, by="user:alice", history=history) is not None
 
 
 def test_a_pinned_version_stays_until_its_last_holder_lets_it_go(
@@ -52,6 +52,30 @@ def test_a_pinned_version_stays_until_its_last_holder_lets_it_go(
         unpin_versions(store, NAME, versions, holder, by="user:alice")
     delete_version(store, NAME, versions[0], by="user:alice")
     assert not read_history(store, NAME).holds(versions[0])
+
+
+def test_pins_of_one_holder_are_let_go_one_by_one(store: ObjectStore, versions: list[str]) -> None:
+    made = [
+        pin_version(store, NAME, versions[0], "web/prod", by="user:alice", entry=entry, renew=True)
+        for entry in (3, 5)
+    ]
+    pins = read_history(store, NAME).pins(versions[0], "web/prod")
+    assert [(pin.write_id, pin.entry) for pin in pins] == list(zip(made, (3, 5), strict=True))
+
+    def let_go(before: int) -> list[str]:
+        unpin_versions(
+            store,
+            NAME,
+            versions,
+            "web/prod",
+            by="user:alice",
+            gone=lambda pin: pin.entry is not None and pin.entry < before,
+        )
+        return read_history(store, NAME).holders(versions[0])
+
+    assert let_go(4) == ["web/prod"]
+    assert [pin.entry for pin in read_history(store, NAME).pins(versions[0], "web/prod")] == [5]
+    assert let_go(6) == []
 
 
 def test_an_owner_who_insists_has_it_deleted(store: ObjectStore, versions: list[str]) -> None:

@@ -78,11 +78,15 @@ class Pin(Entry, frozen=True, kw_only=True, tag="pin"):
     version: str
     holder: str
     """What shows it: ``web/prod``, a deployment."""
+    entry: int | None = None
+    """The number of the entry of the holder's log that is to show it; older ones have none."""
 
 
 class Unpin(Entry, frozen=True, kw_only=True, tag="unpin"):
     version: str
     holder: str
+    pins: list[str] | None = None
+    """The ``write_id`` of each pin that is let go; all of the holder's in older ones."""
 
 
 class Purge(Entry, frozen=True, kw_only=True, tag="purge"):

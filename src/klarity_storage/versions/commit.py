@@ -9,7 +9,6 @@ import msgspec
 from obstore.store import ObjectStore
 
 from klarity_storage.errors import (
-    ConflictError,
     IntegrityError,
     InvalidInputError,
     InvalidManifestError,
@@ -42,7 +41,7 @@ def commit_version(
     stable_etags: bool,
     history: History | None = None,
     admit: Admit | None = None,
-    expected: str | None = None,
+    check: Callable[[History], None] | None = None,
 ) -> VersionInfo:
     """Append a commit, or return the one that stands already.
 
@@ -56,14 +55,14 @@ def commit_version(
         stable_etags: whether ETags are worth keeping.
         history: what is known of the name, to read only what is newer.
         admit: asked once whether there is room for what the commit adds.
-        expected: the version that must be the latest; whichever is without it.
+        check: told the history that the commit is about to be appended to; may raise.
 
     Raises:
         InvalidManifestError: the manifest is missing, its hash is not the version's, an extent does
             not lie inside an object of this name, or an overlay lies on no image of the version.
         InvalidInputError: parents, lineage or metadata cannot be kept.
         PurgedError: what it points at was purged as garbage: upload it again.
-        ConflictError: too many others committed at the same time, or one where none was expected.
+        ConflictError: too many others committed at the same time.
     """
     history = read_history(store, name, history)
     _check_request(request, history)
@@ -73,8 +72,8 @@ def commit_version(
         latest = history.latest()
         if latest and latest.version == request.version and not _shown_anew(latest, request):
             return None
-        if expected is not None and (latest is None or latest.version != expected):
-            raise ConflictError(f"Somebody else has committed to {name} meanwhile.")
+        if check is not None:
+            check(history)
         if not checked:  # the manifest does not change while others commit
             commit, size = _checked(store, history, request, by=by, stable_etags=stable_etags)
             if admit is not None:

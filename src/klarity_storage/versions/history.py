@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 from obstore.store import ObjectStore
 
@@ -25,8 +25,6 @@ from klarity_storage.protocol.log import (
 )
 from klarity_storage.protocol.versions import TagInfo, UploadPlace, VersionInfo
 from klarity_storage.versions.log import read_entries
-
-NOBODY: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,8 @@ class History:
     point at them any more."""
     events: tuple[Event, ...] = ()
     """What happened beside the commits, oldest first."""
-    pinned: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Who shows which version, so that it is not deleted unawares."""
+    pinned: dict[str, tuple[Pin, ...]] = field(default_factory=dict)
+    """The pins of each version that were not let go: it is not deleted unawares."""
 
     def with_entries(self, entries: list[tuple[int, Action]]) -> History:
         """What the history is with these entries behind it."""
@@ -138,7 +136,11 @@ class History:
 
     def holders(self, version: str) -> list[str]:
         """What shows a version, by its whole hash, sorted."""
-        return sorted(self.pinned.get(version, NOBODY))
+        return sorted({pin.holder for pin in self.pinned.get(version, ())})
+
+    def pins(self, version: str, holder: str) -> list[Pin]:
+        """The pins by which a holder keeps a version, by its whole hash."""
+        return [pin for pin in self.pinned.get(version, ()) if pin.holder == holder]
 
     def place(self, version: str) -> UploadPlace:
         """The manifest of this content when everything is there, and where a push of it uploads.
@@ -247,11 +249,18 @@ class History:
         )
 
 
-def _hold(pinned: dict[str, frozenset[str]], action: Action) -> None:
+def _hold(pinned: dict[str, tuple[Pin, ...]], action: Action) -> None:
     if isinstance(action, Pin):
-        pinned[action.version] = pinned.get(action.version, NOBODY) | {action.holder}
+        pinned[action.version] = (*pinned.get(action.version, ()), action)
     elif isinstance(action, Unpin):
-        pinned[action.version] = pinned.get(action.version, NOBODY) - {action.holder}
+        pinned[action.version] = tuple(
+            pin for pin in pinned.get(action.version, ()) if not _ends(action, pin)
+        )
+
+
+def _ends(unpin: Unpin, pin: Pin) -> bool:
+    named = unpin.pins is None or pin.write_id in unpin.pins
+    return named and pin.holder == unpin.holder
 
 
 def _has_expired(event: Event) -> bool:

@@ -27,6 +27,7 @@ from klarity_storage.server.rights.actor import Stranger
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import permitted, require
+from klarity_storage.server.web.keep import holder_of
 from klarity_storage.server.web.releases import (
     AGAIN,
     Entry,
@@ -36,7 +37,7 @@ from klarity_storage.server.web.releases import (
     read_releases,
     tell_releases,
 )
-from klarity_storage.server.web.switch import holder_of, switch
+from klarity_storage.server.web.switch import Switch, switch
 from klarity_storage.versions.history import History
 from klarity_storage.versions.manifest import after
 from klarity_storage.versions.names import list_names
@@ -104,7 +105,7 @@ def deploy(context: Context, space: str, deployment: str, wanted: Deploy) -> Dep
     app, *data = (_resolve(context, name, reference) for reference in references)
     _check_front_end(context, app)
     shown = Shown(app, tuple(sorted(data)))
-    return _tell(context, name, switch(context, name, shown, message=wanted.message))
+    return _tell(context, name, switch(context, name, Switch(shown, wanted.message)))
 
 
 def rollback(context: Context, space: str, deployment: str, wanted: Rollback) -> Deployment:
@@ -126,10 +127,12 @@ def rollback(context: Context, space: str, deployment: str, wanted: Rollback) ->
         switch(
             context,
             name,
-            target.shown,
-            message=wanted.message,
-            expected=entries[-1].version,
-            metadata={AGAIN: target.origin},
+            Switch(
+                target.shown,
+                wanted.message,
+                expected=entries[-1].version,
+                metadata={AGAIN: target.origin},
+            ),
         ),
     )
 
@@ -146,7 +149,7 @@ def remove_deployment(context: Context, space: str, deployment: str) -> None:
     entries = _entries(context, name)
     if not _shows(entries):
         raise _no_deployment(name)
-    switch(context, name, Shown(None), expected=entries[-1].version)
+    switch(context, name, Switch(Shown(None), expected=entries[-1].version))
 
 
 def _read(context: Context, name: Name) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -89,7 +89,7 @@ def ever_shown(history: History) -> set[Pinned]:
     """The versions that any release of a deployment showed, one that was deleted, too."""
     commits = (*history.commits.values(), *(gone.commit for gone in history.deleted.values()))
     found = (_entry(history.name, 0, commit) for commit in commits)
-    return {pinned for entry in found if entry is not None for pinned in entry.shown.versions}
+    return versions_of(entry for entry in found if entry is not None)
 
 
 def kept_releases(entries: Sequence[Entry], number: int) -> list[Entry]:
@@ -101,6 +101,22 @@ def kept_releases(entries: Sequence[Entry], number: int) -> list[Entry]:
         if entry.shown.app is not None and len(kept) < number:
             kept.setdefault(entry.version, entry)
     return list(kept.values())
+
+
+def shown_again(entries: Sequence[Entry], number: int) -> set[Pinned]:
+    """What earlier releases show that are kept again when a deployment is not taken down any more.
+
+    Nothing where it shows something: then they are kept already.
+    """
+    if not entries or entries[-1].shown.app is not None:
+        return set()
+    last = [entry for entry in entries if entry.shown.app is not None]
+    return versions_of(kept_releases(last, number))
+
+
+def versions_of(entries: Iterable[Entry]) -> set[Pinned]:
+    """All that must stay for some releases."""
+    return {pinned for entry in entries for pinned in entry.shown.versions}
 
 
 def find_target(entries: Sequence[Entry], deployment: str, to: str | None) -> Entry:
