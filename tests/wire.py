@@ -14,7 +14,7 @@ class Heard:
 
     status: int
     headers: dict[str, str]
-    """By lower-case names."""
+    """By lower-case names; one that was said twice has both values."""
     body: bytes
 
     def __getitem__(self, header: str) -> str:
@@ -39,7 +39,10 @@ class Wire:
         try:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
+            told: dict[str, str] = {}
+            for name, value in answer.getheaders():
+                before = told.get(name.lower())
+                told[name.lower()] = value if before is None else f"{before}, {value}"
             return Heard(answer.status, told, answer.read())
         finally:
             connection.close()

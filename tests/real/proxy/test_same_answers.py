@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import Any
 from urllib.parse import quote
@@ -131,22 +130,46 @@ def test_conditions(
     assert expected != 206 or len(heard.body) < 2 * len(TEXT) + 400
 
 
-def test_a_range_beyond_the_end(site: Site, cats: Pushed) -> None:
-    """nginx has begun to tell of the file when it finds out: no more than that is added."""
-    for path, first in (
-        ("a.txt", "999-"),
-        ("a.txt", "5-2"),
-        ("large.bin", f"{len(LARGE)}-"),
-        ("large.bin", f"{10**9}-"),
-    ):
-        asked: dict[str, Any] = {"range": f"bytes={first}"}
-        heard = site.wire()(f"{cats.root}/{path}", **asked)
-        own = Wire(site.direct, site.token)(f"{cats.root}/{path}", **asked)
-        assert (heard.status, heard["content-range"]) == (416, own["content-range"])
-        assert heard["cache-control"].endswith("no-store")
-        assert heard["content-type"].startswith("application/problem+json")
-        assert json.loads(heard.body)["detail"] == json.loads(own.body)["detail"]
-    both(site, f"{cats.root}/empty", range="bytes=0-")
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        *(("a.txt", f"{first}-") for first in (len(TEXT), len(TEXT) + 1, 50, 99, 100, 999, 10**9)),
+        *(
+            ("a.txt", asked)
+            for asked in ("5-2", "1-0", "10-9", "40-39", "41-32", "100-99", "99-100")
+        ),
+        *(("a.txt", asked) for asked in ("045-", "5-002", "045-046", f"{10**18}-", f"0-{10**18}")),
+        *(("large.bin", f"{len(LARGE) + more}-") for more in (0, 1, 9, 10, 1000, SLICE, 10**9)),
+        *(("large.bin", asked) for asked in (f"{SLICE}-{SLICE - 1}", f"{2 * SLICE}-{SLICE}")),
+        ("empty", "0-"),
+    ],
+)
+def test_a_range_that_cannot_be_served(site: Site, cats: Pushed, path: str, asked: str) -> None:
+    """nginx has begun to tell of the file when it finds out: nothing of that may be left."""
+    address = f"{cats.root}/{path}"
+    heard = both(site, address, range=f"bytes={asked}", origin=PAGE)
+    if asked.startswith("0-1"):
+        assert (heard.status, heard.body) == (206, TEXT)
+        return
+    assert heard.status == 416
+    assert heard["cache-control"] == "no-store"
+    assert heard["content-type"] == "application/problem+json"
+    whole = Wire(site.direct, site.token)(address, "HEAD")
+    for tag, status in ((whole["etag"], 416), ('"x"', 200)):
+        assert both(site, address, range=f"bytes={asked}", if_range=tag).status == status
+    unchanged = site.wire()(address, range=f"bytes={asked}", if_none_match=whole["etag"])
+    assert (unchanged.status, unchanged["cache-control"]) == (304, whole["cache-control"])
+
+
+@pytest.mark.parametrize("last", [0, 1, 8, 9, 10, 11, 42, 43])
+def test_a_range_up_to_the_end(site: Site, cats: Pushed, last: int) -> None:
+    for first in range(last + 1):
+        for asked in (f"{first}-{last}", f"{first}-"):
+            heard = site.wire()(f"{cats.root}/a.txt", range=f"bytes={asked}")
+            end = None if asked.endswith("-") else last + 1
+            assert (heard.status, heard.body) == (206, TEXT[first:end])
+            assert heard["cache-control"].endswith("immutable")
+            assert heard["cache-status"].startswith("klarity")
 
 
 def test_what_is_refused_or_absent(site: Site, cats: Pushed) -> None:

@@ -17,6 +17,7 @@ from klarity_storage.server.proxy.problems import (
     file_problems,
     s3_problems,
 )
+from klarity_storage.server.proxy.ranges import NUMBER, beyond, ends_before
 from klarity_storage.server.settings.proxy import Place, read_place
 from klarity_storage.server.settings.sections import MAIN, Settings, TlsSettings
 from klarity_storage.server.tls.read import read_certificate
@@ -69,6 +70,9 @@ def configure(settings: Settings) -> str:
         "connections": settings.proxy.connections,
         "cache": settings.proxy.cache,
         "slice": _SLICE,
+        "number": NUMBER,
+        "ends_before": ends_before(),
+        "beyond": beyond(),
         "each_time": '""' if decision > 1 else "1",
         # nginx counts whole seconds, and the last one to its end
         "valid": max(1, decision - 1),
