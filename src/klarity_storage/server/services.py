@@ -23,6 +23,7 @@ from klarity_storage.server.metrics.count import Metrics
 from klarity_storage.server.oidc.issuers import Issuers
 from klarity_storage.server.queries.run import Queries
 from klarity_storage.server.rights.cache import RightsCache
+from klarity_storage.server.rights.refusals import Refusals
 from klarity_storage.server.settings.sections import Settings
 from klarity_storage.server.thumbnails.service import Thumbnails
 from klarity_storage.server.web.service import WebService
@@ -43,6 +44,7 @@ class Services:
     issuers: Issuers
     histories: Histories = field(default_factory=Histories)
     guesses: Guesses = field(default_factory=Guesses)
+    refusals: Refusals = field(default_factory=Refusals)
     metrics: Metrics = field(default_factory=Metrics)
     files: FileReads = field(default_factory=FileReads)
     thumbnails: Thumbnails = field(default_factory=Thumbnails)

@@ -15,7 +15,7 @@ import pytest
 import klarity_storage as ks
 from nginx_fixture import Site
 from proxy_versions import Pushed, pushed
-from wire import Heard
+from wire import Heard, Wire
 
 pytestmark = pytest.mark.real
 
@@ -151,11 +151,55 @@ def test_each_decision_leaves_a_line_with_the_callers_address(site: Site, dogs: 
     assert len(site.audit(principal=wanted["principal"], operation="read_file")) == 1
 
 
-def test_what_is_refused_leaves_lines_with_one_request_id(site: Site, dogs: Pushed) -> None:
-    heard = site.wire(site.user())(f"{dogs.root}/key")
-    lines = site.audit(request_id=heard["x-request-id"])
-    assert [line["operation"] for line in lines] == ["check_right", "read_file"]
-    assert not any(line["allowed"] for line in lines)
+def test_what_is_refused_leaves_one_line_and_is_told_as_without_nginx(
+    site: Site, dogs: Pushed
+) -> None:
+    absent = dogs.root.replace(dogs.hash, "0" * 64)
+    token = site.user()
+    for secret, root, principal, allowed in (
+        (token, dogs.root, user_of(site, token), False),
+        ("", dogs.root, "anyone", False),
+        ("ks_" + "A" * 43, dogs.root, "anyone", False),
+        (site.token, absent, user_of(site, site.token), True),  # to look; there is no such version
+    ):
+        # what anybody sends of it is not passed on
+        heard = site.wire(secret)(f"{root}/key", x_klarity_refusal="A" * 22)
+        own = Wire(site.direct, secret or None)(
+            f"{root}/key", x_request_id=heard["x-request-id"] + "-own"
+        )
+        assert heard.status == own.status != 200
+        assert heard.body == own.body.replace(b"-own", b"")
+        (line,) = site.audit(request_id=heard["x-request-id"])
+        assert line["operation"] == "check_right"
+        assert (line["principal"], line["allowed"], line["remote"]) == (
+            principal,
+            allowed,
+            "127.0.0.1",
+        )
+        if line["action"] == "read":
+            assert (line["target"], line["about"]) == (
+                dogs.name,
+                f"version {root.rpartition('/')[2]}: its files",
+            )
+        # each is a decision of its own
+        again = site.wire(secret)(f"{root}/key", x_request_id=heard["x-request-id"])
+        assert again.status == heard.status
+        assert len(site.audit(request_id=heard["x-request-id"])) == 2
+
+
+def test_an_address_that_cannot_be_read_is_that_and_no_refusal(site: Site, dogs: Pushed) -> None:
+    for path in ("a%2fb", "%ff", "a//b"):
+        heard = site.wire(site.user())(f"{dogs.root}/{path}")
+        assert (heard.status, b"invalid_path" in heard.body) == (400, True)
+
+
+def test_what_a_refusal_is_told_by_is_not_told_to_callers(site: Site, dogs: Pushed) -> None:
+    path = f"/v1/authorize?scope={dogs.name}&version={dogs.hash}"
+    direct = Wire(site.direct, site.user())(path)
+    heard = site.wire(site.user())(path)
+    assert direct.status == heard.status == 404
+    assert "x-klarity-refusal" in direct.headers
+    assert "x-klarity-refusal" not in heard.headers
 
 
 def test_no_token_lies_on_the_disk_and_nobody_else_reads_there(site: Site, dogs: Pushed) -> None:

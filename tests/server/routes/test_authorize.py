@@ -7,6 +7,7 @@ import pytest
 from control_fixture import Api, Control
 from klarity_storage.layout import Kind, Name
 from klarity_storage.server.audit.sink import AuditEvent
+from klarity_storage.server.rights.refusals import HEADER
 from pushing_fixture import Push
 
 
@@ -103,6 +104,50 @@ def test_a_version_is_asked_about_as_its_files_are_read(
     real.admin.ok("DELETE", f"/v1/spaces/{space}/datasets/cats/versions/{version}")
     real.services.histories.outdate(Name(space, Kind.DATASETS, "cats"))
     bob.fails(404, "GET", path)
+
+
+@pytest.mark.real
+def test_a_refusal_is_told_once_to_the_same_request_and_recorded_once(
+    real: Control, push: Push, space: str
+) -> None:
+    real.space(space)
+    version = push(real.admin, f"{space}/datasets/cats", {"a": b"a"}).version
+    other = push(real.admin, f"{space}/datasets/dogs", {"a": b"a"}).version
+    eve = real.user("eve")
+    cats = f"/files/{space}/datasets/cats/{version}/a"
+    dogs = f"/files/{space}/datasets/dogs/{other}/a"
+
+    def asked(caller: Api, number: str) -> dict[str, str]:
+        """The headers of the request that follows."""
+        path = f"/v1/authorize?scope={space}/datasets/cats&version={version}"
+        answer = caller("GET", path, headers={"X-Request-Id": number})
+        assert answer.status_code in {401, 404}
+        return {"X-Request-Id": number, HEADER: answer.headers[HEADER]}
+
+    def lines(number: str) -> list[str]:
+        return [line["operation"] for line in real.audit(number)]
+
+    for caller in (eve, real.stranger, Api(real.http, "ks_" + "A" * 43)):
+        number = f"refused-{len(real.audit())}"
+        headers, own = asked(caller, number), caller("GET", cats)
+        told = caller("GET", cats, headers=headers)
+        assert told.status_code == own.status_code
+        assert told.json() | {"request_id": ""} == own.json() | {"request_id": ""}
+        assert (told.headers["vary"], told.headers["x-request-id"]) == (own.headers["vary"], number)
+        assert lines(number) == ["check_right"]
+        caller("GET", cats, headers=headers)  # once
+        assert lines(number) == ["check_right", "read_file"]
+    headers = asked(eve, "another-request")
+    eve("GET", cats, headers=headers | {"X-Request-Id": "the-next-request"})
+    assert lines("the-next-request") == ["read_file"]
+    headers = asked(eve, "another-version")
+    eve("GET", dogs, headers=headers)
+    assert lines("another-version") == ["check_right", "read_file"]
+    # a yes has no number, and what nobody gave out is none
+    answer = real.admin("GET", f"/v1/authorize?scope={space}/datasets/cats&version={version}")
+    assert (answer.status_code, HEADER in answer.headers) == (204, False)
+    assert real.admin("GET", cats, headers={HEADER: "A" * 22}).content == b"a"
+    assert HEADER not in eve("GET", f"/v1/authorize?scope={space}/datasets/cats").headers
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
@@ -16,7 +16,11 @@ from klarity_storage.server.http.request_id import header, request_id
 from klarity_storage.server.rights.actor import Stranger
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
+from klarity_storage.server.rights.refusals import HEADER, Refusal
 from klarity_storage.server.rights.require import require
+
+_REFUSAL: Final = HEADER.lower().encode()
+_STATE: Final = "ks_refusal"
 
 
 async def know_the_reader(
@@ -34,6 +38,31 @@ async def know_the_reader(
     services = connection.app.state.services
     number, remote = request_id(scope), caller_address(scope)
     scope["user"] = Context(services, Stranger(), handler.handler_name, number, remote)
+
+
+async def know_the_reader_or_refusal(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """As ``know_the_reader``; who was refused when a proxy asked ahead is told just that.
+
+    Raises:
+        UnauthenticatedError: there is a token, but not one that is good.
+    """
+    number = header(connection.scope, _REFUSAL)
+    if number:
+        services = connection.app.state.services
+        found = services.refusals.take(number, request_id(connection.scope))
+        if found is not None and not found.known:
+            raise found.error
+        connection.scope["state"][_STATE] = found
+    await know_the_reader(connection, handler)
+
+
+def tell_refusal(scope: Any, name: Name, version: str) -> None:
+    """Raise what this request was refused that version with when a proxy asked ahead, if it was."""
+    found: Refusal | None = scope["state"].get(_STATE)
+    if found is not None and (found.target, found.version) == (str(name), version):
+        raise found.error
 
 
 def require_reading(context: Context, name: Name, about: str) -> Pattern:

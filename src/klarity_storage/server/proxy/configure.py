@@ -18,6 +18,7 @@ from klarity_storage.server.proxy.problems import (
     s3_problems,
 )
 from klarity_storage.server.proxy.ranges import NUMBER, beyond, ends_before
+from klarity_storage.server.rights.refusals import HEADER
 from klarity_storage.server.settings.proxy import Place, read_place
 from klarity_storage.server.settings.sections import MAIN, Settings, TlsSettings
 from klarity_storage.server.tls.read import read_certificate
@@ -71,6 +72,8 @@ def configure(settings: Settings) -> str:
         "cache": settings.proxy.cache,
         "slice": _SLICE,
         "number": NUMBER,
+        "refusal": HEADER,
+        "refusal_variable": HEADER.lower().replace("-", "_"),
         "ends_before": ends_before(),
         "beyond": beyond(),
         "each_time": '""' if decision > 1 else "1",

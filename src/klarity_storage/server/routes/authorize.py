@@ -15,6 +15,9 @@ from klarity_storage.server.context import Context
 from klarity_storage.server.files.caller import know_the_reader
 from klarity_storage.server.http.authentication import know_the_caller
 from klarity_storage.server.http.documents import failures
+from klarity_storage.server.http.failures import answer_failure
+from klarity_storage.server.http.request_id import request_id
+from klarity_storage.server.rights.refusals import HEADER, REFUSED, Refusal
 
 Scope: TypeAlias = Annotated[str, QueryParameter(name="scope")]
 """Named otherwise in the handler: there, Litestar takes ``scope`` for the connection's own."""
@@ -32,12 +35,29 @@ class Yes(Response[None]):
 _YES = Yes(None, status_code=204)
 
 
+def _answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """As all failures; of a version with the number that tells its refusal at a file's address."""
+    answer = answer_failure(request, error)
+    asked = request.query_params
+    if isinstance(error, REFUSED) and "version" in asked:
+        refusal = Refusal(
+            error,
+            request_id(request.scope),
+            asked.get("scope", ""),
+            asked["version"],
+            known=isinstance(request.scope.get("user"), Context),
+        )
+        answer.headers[HEADER] = request.app.state.services.refusals.keep(refusal)
+    return answer
+
+
 @get(
     "/v1/authorize",
     tags=["server"],
     status_code=204,
     responses=failures(ForbiddenError, NotFoundError),
     security=[{"bearer": []}],
+    exception_handlers={Exception: _answer_failure},
 )
 async def check_right(
     request: Request[Context, Any, Any],

@@ -29,7 +29,7 @@ from klarity_storage.protocol.files import FolderPage
 from klarity_storage.server.context import Context
 from klarity_storage.server.files.address import Address, ObjectAddress, TreeAddress, parse_address
 from klarity_storage.server.files.answer import plan_answer
-from klarity_storage.server.files.caller import know_the_reader
+from klarity_storage.server.files.caller import know_the_reader_or_refusal, tell_refusal
 from klarity_storage.server.files.conditions import Answer, decide_answer
 from klarity_storage.server.files.content import Content, Found, Listed, Moved
 from klarity_storage.server.files.describe import (
@@ -164,6 +164,7 @@ async def _serve(
     address = parse_address(request.scope["raw_path"].partition(b"?")[0])
     found: Found | None = None
     if isinstance(address, TreeAddress):
+        tell_refusal(request.scope, address.name, address.selector)
         found = find_at_hand(context, address)
     if found is None:  # the hop to a thread takes longer than what is at hand
         found = await asyncio.to_thread(_find, context, address, page)
@@ -251,7 +252,7 @@ def _routes() -> list[HTTPRouteHandler]:
 ROUTER = Router(
     "/files",
     route_handlers=_routes(),
-    guards=[know_the_reader],
+    guards=[know_the_reader_or_refusal],
     dependencies={"context": Provide(context_of, sync_to_thread=False)},
     exception_handlers={Exception: _answer_failure},
     security=[{"bearer": []}],
