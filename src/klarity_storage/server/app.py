@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any, Final
 
 from litestar import Litestar, Request, Router
-from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
@@ -100,21 +99,26 @@ def create_app(
     limits: LimitsSettings | None = None,
 ) -> Litestar:
     """The application that answers by these services."""
+    return answer_by(services, describe_app(limits), server)
+
+
+def describe_app(limits: LimitsSettings | None = None) -> Litestar:
+    """The application as far as its routes and its OpenAPI document go: it answers nothing."""
+    return _application(limits or LimitsSettings())
+
+
+def answer_by(services: Services, app: Litestar, server: ServerSettings | None = None) -> Litestar:
+    """Let an application that answers nothing yet answer by these services."""
     services.metrics.watch(States(services))
+    app.state["services"] = services
     trusted = read_networks(server.trusted_proxies if server else ())
-    app = _application(State({"services": services}), limits or LimitsSettings())
     # around Litestar's own: also what no route takes comes from somewhere, and is noted
     by_host = ByHost(app.asgi_handler, services.web.settings.hosts)
     app.asgi_handler = BehindProxies(Observed(by_host, services.metrics), trusted)
     return app
 
 
-def describe_app() -> Litestar:
-    """The application as far as its routes and its OpenAPI document go: it answers nothing."""
-    return _application(State(), LimitsSettings())
-
-
-def _application(state: State, limits: LimitsSettings) -> Litestar:
+def _application(limits: LimitsSettings) -> Litestar:
     app = Litestar(
         route_handlers=[
             *health.ROUTES,
@@ -124,7 +128,6 @@ def _application(state: State, limits: LimitsSettings) -> Litestar:
             files.ROUTER,
             pages.ROUTER,
         ],
-        state=state,
         exception_handlers={Exception: answer_failure},
         before_send=[stamp, share],
         on_startup=[_hire_workers],

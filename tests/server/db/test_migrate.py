@@ -15,11 +15,24 @@ from sqlalchemy import inspect, text
 from klarity_storage.errors import ConfigurationError, StorageFullError, UnavailableError
 from klarity_storage.server.db import migrate as migrations
 from klarity_storage.server.db.engine import Database
-from klarity_storage.server.db.migrate import FILE, connect_database, migrate, open_database
+from klarity_storage.server.db.migrate import (
+    FILE,
+    check_current,
+    connect_database,
+    migrate,
+    open_database,
+)
 from klarity_storage.server.db.schema import metadata
 from klarity_storage.server.rights.read import read_account, read_token
 from klarity_storage.server.settings.sections import DatabaseSettings
+from migrated import make_migrated
 from postgres_fixture import Postgres
+
+TRIGGERS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name",
+    "postgresql": "SELECT tgname, tgtype FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+    " WHERE relnamespace = current_schema::regnamespace AND NOT tgisinternal ORDER BY tgname",
+}
 
 
 def test_migrations_build_what_the_schema_says(database: Database) -> None:
@@ -41,6 +54,25 @@ def test_migrations_name_their_constraints_as_the_schema_does(
             for ask in ("get_pk_constraint", "get_foreign_keys", "get_unique_constraints"):
                 assert getattr(inspect(built), ask)(table) == getattr(inspect(said), ask)(table)
     created.close()
+
+
+def test_what_tests_start_from_is_what_the_migrations_build(
+    database: Database, tmp_path: Path, bare: DatabaseSettings, request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / "copied").mkdir()
+    if bare.url is not None:  # the first one of a session is migrated, and listened to
+        make_migrated(tmp_path, request.getfixturevalue("postgres").create())
+    make_migrated(tmp_path / "copied", bare.url)
+    copied = connect_database(tmp_path / "copied", bare)
+    check_current(copied)
+    with database.read() as migrated, copied.read() as found:
+        context = MigrationContext.configure(found, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        for ask in (TRIGGERS[database.kind], "SELECT * FROM generations"):
+            said = migrated.execute(text(ask)).all()
+            assert said
+            assert found.execute(text(ask)).all() == said
+    copied.close()
 
 
 @pytest.fixture

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from litestar.testing import TestClient
 
-from control_fixture import Api, Control, MemoryEngine
-from klarity_storage.server.app import create_app
+from control_fixture import Api, Control, MemoryEngine, answering
 from klarity_storage.server.bootstrap import first_token
 from klarity_storage.server.buckets.bucket import Bucket
 from klarity_storage.server.oidc.issuers import Issuers
 from klarity_storage.server.services import open_services
 from klarity_storage.server.settings.sections import LimitsSettings, OidcSettings, Settings
+from migrated import make_migrated
 from oidc_fixture import AUDIENCE, CLIENT, Provider
 from server.oidc.stub_issuer import StubIssuer, running_stub
 
@@ -50,20 +50,20 @@ class Trusting:
     """Starts control planes that trust some issuers."""
 
     def __init__(self, data: Path, engine: MemoryEngine, clock: Clock) -> None:
+        make_migrated(data, None)
         self.services = open_services(
             Settings(data=data, limits=UNLIMITED), [Bucket("main", engine)]
         )
         self.data, self.clock = data, clock
         self.secret = first_token(self.services)
-        self.open: list[TestClient[object]] = []  # type: ignore[type-var]
+        self.open = ExitStack()
 
     def __call__(self, **issuers: OidcSettings) -> Control:
         """A control plane that knows nothing yet of these issuers' keys."""
         known = Issuers(issuers, self.clock)
         services = replace(self.services, issuers=known)
-        http = TestClient(create_app(services), raise_server_exceptions=False)
-        http.__enter__()
-        self.open.append(http)  # type: ignore[arg-type]
+        app = self.open.enter_context(answering(services))
+        http = self.open.enter_context(TestClient(app, raise_server_exceptions=False))
         return Control(services, http, self.data, Api(http, self.secret))
 
 
@@ -71,10 +71,9 @@ class Trusting:
 def trusting_in(data: Path, clock: Clock) -> Iterator[Trusting]:
     running = Trusting(data, MemoryEngine(), clock)
     try:
-        yield running
+        with running.open:
+            yield running
     finally:
-        for http in running.open:
-            http.__exit__(None, None, None)
         running.services.close()
 
 
