@@ -112,7 +112,8 @@ def test_what_the_first_program_wrote_is_kept(tmp_path: Path, settings: Database
     database.close()
     database = open_database(tmp_path, settings)
     with database.read() as connection:
-        bob, token = read_account(connection, "bob"), read_token(connection, "hash")
+        bob = read_account(connection, "bob")
+        token = read_token(connection, metadata.tables["tokens"].c.hash == "hash")
     assert bob is not None
     assert token is not None
     assert (bob.administrator, bob.service, bob.space, bob.groups) == (True, False, None, ())

@@ -20,6 +20,7 @@ from klarity_storage.server.catalog.text import check_text
 from klarity_storage.server.context import Context
 from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
+from klarity_storage.server.oidc.remember import PREFIX as JWT
 from klarity_storage.server.rights.actor import Actor, Ceiling
 from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
@@ -157,6 +158,36 @@ def authenticate_at_hand(services: Services, secret: str) -> Actor | None:
     if token is None or _fault(token, now) is not None or _use_is_due(token, now):
         return None
     return token.actor
+
+
+def authenticate_again(services: Services, actor: Actor) -> Actor:
+    """The caller as the account and its token stand now, in the midst of a long answer.
+
+    A JWT that has ended was good when it was shown, and nothing else ends one; its groups are
+    those that it says.
+
+    Raises:
+        UnauthenticatedError: the token has expired or was revoked, or its account is disabled.
+        UnavailableError: the database does not answer.
+    """
+    if actor.token_id is None:
+        return actor  # a stranger, who shows none
+    if actor.token_id.startswith(JWT):
+        account = services.rights.account(actor.user)
+        gone = account is None or account.disabled_at is not None
+        fault, now = ("the user is disabled" if gone else None), actor
+    else:
+        token = services.rights.token_named(actor.token_id)
+        fault = "the token is unknown" if token is None else _fault(token, datetime.now(UTC))
+        now = actor if token is None else token.actor
+    if fault is None:
+        return now
+    raise RefusedTokenError(
+        _UNKNOWN.format(fault),
+        principal=actor.principal,
+        token_id=actor.token_id,
+        hint=_LOG_IN,
+    )
 
 
 def new_token(

@@ -14,6 +14,9 @@ from klarity_storage.server.rights.read import KnownAccount
 AT_MOST: Final = 4096
 """Tokens that are remembered at once; the one that was used longest ago goes first."""
 
+PREFIX: Final = "jwt_"
+"""How the id of a token that an issuer has signed begins."""
+
 _DIGITS: Final = 16
 
 
@@ -50,7 +53,7 @@ class Remembered:
 
     def put(self, token: str, verified: Verified) -> Known:
         digest = _digest(token)
-        known = Known(verified, f"jwt_{digest.hex()[:_DIGITS]}")
+        known = Known(verified, f"{PREFIX}{digest.hex()[:_DIGITS]}")
         self._by_digest[digest] = known
         if len(self._by_digest) > AT_MOST:
             self._by_digest.popitem(last=False)

@@ -29,8 +29,10 @@ class Letter(StrEnum):
     """From the process: which table it needs."""
     VERSION = "V"
     """From the process: which version of the table the rows are of."""
+    PART = "C"
+    """From the process: a piece of the Arrow stream that ends in the midst of a message."""
     DATA = "D"
-    """From the process: a piece of the Arrow stream."""
+    """From the process: a piece of the Arrow stream that ends a message."""
     DONE = "E"
     """From the process: that was all; its last frame."""
 

@@ -22,6 +22,12 @@ from klarity_storage.server.settings.sections import QuerySettings
 Locate = Callable[[TableKey], Located]
 """Decides whether the caller may read a table, and says where it lies; called on a thread."""
 
+Look = Callable[[], None]
+"""Raises where the caller may not read those tables any more; called on a thread."""
+
+EVERY: Final = 1.0
+"""Seconds for which rows are sent until it is asked again whether the caller may have them."""
+
 GRACE: Final = 0.2
 """Seconds in which a query may end that nobody waits for any more."""
 
@@ -30,13 +36,16 @@ JOBS: Final = 500
 
 
 class Answer:
-    """A query that runs: its frames, until it ends or its time does."""
+    """A query that runs: its frames, until it ends, or its time or the caller's right does."""
 
-    def __init__(self, process: Process, locate: Locate, seconds: int) -> None:
+    def __init__(self, process: Process, locate: Locate, look: Look, seconds: int) -> None:
         self._process = process
         self._locate = locate
+        self._look = look
         self._seconds = seconds
-        self.deadline = asyncio.get_running_loop().time() + seconds
+        self._looked = asyncio.get_running_loop().time()
+        self._between = True
+        self.deadline = self._looked + seconds
         """On the loop's clock."""
         self.version: int | None = None
         """Of the table; known before the first piece."""
@@ -47,6 +56,8 @@ class Answer:
 
         Raises:
             QueryLimitError: it took more than a query may.
+            UnauthenticatedError: the caller's token is not good any more.
+            TableNotFoundError: the caller may not read a table any more.
             StorageError: whatever else the query failed with.
         """
         try:
@@ -57,7 +68,9 @@ class Answer:
                         raise over_all()
                     letter, content = frame
                     match letter:
-                        case Letter.DATA:
+                        case Letter.PART | Letter.DATA:
+                            await self._look_again()
+                            self._between = letter is Letter.DATA
                             return content
                         case Letter.VERSION:
                             self.version = int(content)
@@ -71,6 +84,16 @@ class Answer:
         except TimeoutError:
             raise over_time(self._seconds) from None
         return None
+
+    async def _look_again(self) -> None:
+        """Before rows are sent, and not while none come: a reader who waits learns nothing.
+
+        Between two messages of the stream alone, where the problem can be told.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._between and now - self._looked >= EVERY:
+            self._looked = now  # also where it raises: what is left is only emptied then
+            await asyncio.to_thread(self._look)
 
     async def _tell(self, table: TableKey) -> None:
         try:
@@ -110,13 +133,16 @@ class Queries:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @asynccontextmanager
-    async def run(self, caller: str, job: Job, locate: Locate) -> AsyncGenerator[Answer]:
+    async def run(
+        self, caller: str, job: Job, locate: Locate, look: Look
+    ) -> AsyncGenerator[Answer]:
         """Run a query once it is its turn; leaving the context ends it.
 
         Args:
             caller: whose query it is.
             job: the query.
             locate: asked for each table that it reads.
+            look: asked now and then while rows are sent.
 
         Raises:
             BusyError: there is no turn for it.
@@ -124,7 +150,7 @@ class Queries:
         await self.turns.take(caller)
         try:
             process = await self._begun(job)
-            answer = Answer(process, locate, self.settings.seconds)
+            answer = Answer(process, locate, look, self.settings.seconds)
             try:
                 yield answer
             finally:

@@ -107,8 +107,10 @@ class Worker:
         await self._send(encoder)
 
     async def _send(self, encoder: Encoder) -> None:
-        for piece in encoder.take():
-            await send_frame(self._writer, Letter.DATA, piece)
+        pieces = encoder.take()
+        for number, piece in enumerate(pieces, 1):
+            letter = Letter.DATA if number == len(pieces) else Letter.PART
+            await send_frame(self._writer, letter, piece)
 
     def _plan(self, job: Job) -> tuple[Any, int | None]:
         if job.table is not None and job.page is not None:

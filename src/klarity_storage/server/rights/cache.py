@@ -27,6 +27,7 @@ from klarity_storage.server.rights.targets import Account, GroupRecord
 EVERY: Final = 1.0
 """Seconds after which the generation is asked for again."""
 
+_TOKENS: Final = schema.tokens.c
 _RIGHTS: Final = schema.generations.c.name == "rights"
 _GENERATION: Final = select(schema.generations.c.value).where(_RIGHTS)
 _RISE: Final = (
@@ -41,6 +42,8 @@ class _View:
         self.generation = generation
         self.looked = float("-inf")
         self.tokens: dict[str, KnownToken] = {}
+        """By the hash of the secret."""
+        self.by_id: dict[str, KnownToken] = {}
         self.accounts: dict[str, KnownAccount] = {}
         self.spaces: set[str] = set()
         self.grants: dict[str, dict[str, list[Grant]]] = {}
@@ -89,9 +92,20 @@ class RightsCache:
         found = view.tokens.get(digest)
         if found is None:
             with self._database.read() as connection:
-                found = read.read_token(connection, digest)
+                found = read.read_token(connection, _TOKENS.hash == digest)
             if found is not None:
                 view.tokens[digest] = found
+        return found
+
+    def token_named(self, token_id: str) -> KnownToken | None:
+        """The token of that id, as `token`: for whom a request is answered that came with it."""
+        view = self._fresh()
+        found = view.by_id.get(token_id)
+        if found is None:
+            with self._database.read() as connection:
+                found = read.read_token(connection, _TOKENS.id == token_id)
+            if found is not None:
+                view.by_id[token_id] = found
         return found
 
     def account(self, name: str) -> KnownAccount | None:

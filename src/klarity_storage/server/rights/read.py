@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 import msgspec
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, exists, select
 
 from klarity_storage.protocol.grants import Grant
 from klarity_storage.server.db import schema
@@ -56,8 +56,8 @@ def read_account(connection: Connection, name: str) -> KnownAccount | None:
     return KnownAccount(**row, groups=tuple(connection.execute(query).scalars()))
 
 
-def read_token(connection: Connection, digest: str) -> KnownToken | None:
-    """A token, good or not, by the hash of its secret."""
+def read_token(connection: Connection, by: ColumnElement[bool]) -> KnownToken | None:
+    """A token, good or not."""
     query = select(
         _TOKENS.id,
         _TOKENS.user,
@@ -65,7 +65,7 @@ def read_token(connection: Connection, digest: str) -> KnownToken | None:
         _TOKENS.expires_at,
         _TOKENS.revoked_at,
         _TOKENS.last_used_at,
-    ).where(_TOKENS.hash == digest)
+    ).where(by)
     row = connection.execute(query).one_or_none()
     account = None if row is None else read_account(connection, row.user)
     if row is None or account is None:
