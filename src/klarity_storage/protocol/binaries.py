@@ -37,7 +37,7 @@ class RawFile(Response, frozen=True):
 
 
 class RawFileList(Response, frozen=True):
-    """The binaries of a row, by name."""
+    """The binaries of a row."""
 
     items: list[RawFile]
     next: str | None = None

@@ -14,7 +14,12 @@ from typing import Final
 import obstore
 from obstore.store import LocalStore, ObjectStore
 
-from klarity_storage.errors import FileMissingError, IntegrityError, SourceChangedError
+from klarity_storage.errors import (
+    FileMissingError,
+    IntegrityError,
+    InvalidInputError,
+    SourceChangedError,
+)
 from klarity_storage.layout import (
     Name,
     parse_row_segment,
@@ -113,6 +118,32 @@ def list_files(store: ObjectStore, table: Name, row: RowIndex) -> list[tuple[str
         pages = list(obstore.list(store, prefix))
     # stores give their keys back without the closing slash of a prefix
     return sorted((meta["path"][len(prefix) :], meta["size"]) for page in pages for meta in page)
+
+
+def files_after(
+    store: ObjectStore, table: Name, row: RowIndex, after: str | None = None
+) -> Iterator[tuple[str, int]]:
+    """The same files one by one, in the order of storage, those behind ``after`` alone.
+
+    Only as many keys are listed as are taken, a request of the store's at least. Storage orders by
+    name; where an engine keeps folders, what lies in one comes where the folder's name does.
+
+    Raises:
+        InvalidInputError: no file is called ``after``.
+    """
+    if isinstance(store, LocalStore):  # a directory tells its keys in no order
+        yield from (file for file in list_files(store, table, row) if not after or file[0] > after)
+        return
+    prefix = raw_row_prefix(table, row)
+    with told_as_ours(table):
+        try:
+            pages = obstore.list(store, prefix, offset=f"{prefix}{after}" if after else None)
+        except ValueError:
+            raise InvalidInputError(
+                f"No binary is called {after!r}.", hint="Give the next of the page before."
+            ) from None
+        for page in pages:
+            yield from ((meta["path"][len(prefix) :], meta["size"]) for meta in page)
 
 
 def put_files(store: ObjectStore, table: Name, uploads: Iterable[Upload]) -> Uploaded:

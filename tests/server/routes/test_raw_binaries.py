@@ -34,6 +34,8 @@ def test_rows_and_files_come_page_by_page(real: Control, rows: str) -> None:
     assert found["next"] == "b/c"
     rest = admin.ok("GET", f"{rows}/files?row=2&limit=2&after=b/c")
     assert ([file["name"] for file in rest["items"]], rest["next"]) == (["d"], None)
+    assert admin.ok("GET", f"{rows}/files?row=2&after=d") == {"items": [], "next": None}
+    assert len(admin.ok("GET", f"{rows}/files?row=2&after=")["items"]) == 3
     assert admin.ok("GET", f"{rows}/files?row=1")["items"] == [
         {"name": "a.png", "size": 3, "media_type": "image/png"}
     ]
@@ -46,7 +48,9 @@ def test_what_cannot_be_asked_is_refused(real: Control, rows: str) -> None:
         real.admin.fails(400, "GET", f"{rows}/files?row=1&limit={limit}")
     real.admin.fails(400, "GET", f"{rows}/files")
     real.admin.fails(400, "GET", f"{rows}/files?row={'x' * 300}")
+    real.admin.fails(400, "GET", f"{rows}/files?row=1&after=..")
     assert real.admin.fails(404, "GET", f"{rows}/files?row=7")["code"] == "file_not_found"
+    real.admin.fails(404, "GET", f"{rows}/files?row=7&after=a")
 
 
 def test_who_may_not_read_the_table_is_told_that_there_is_none(

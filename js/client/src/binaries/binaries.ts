@@ -9,7 +9,7 @@ import { type RowIndex, rowSegment } from '../layout/row.ts';
 import { parseTable, type TableLike } from '../layout/table.ts';
 
 /**
- * The binaries that lie beside a row of a table, by name; nothing is read yet.
+ * The binaries that lie beside a row of a table, in the order of storage; nothing is read yet.
  *
  * They may be replaced, so their digest comes with their bytes.
  */

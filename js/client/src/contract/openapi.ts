@@ -802,8 +802,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the binaries of a row, by name; `after` is `next` of the page before
-         * @description `row` is the row's index, an integer in decimal: a text may hold what an address cannot.
+         * List the binaries of a row, in the order of storage
+         * @description Page by page: `after` is `next` of the page before.
+         *     `row` is the row's index, an integer in decimal: a text may hold what an address cannot.
          */
         get: operations["list_binaries"];
         put?: never;

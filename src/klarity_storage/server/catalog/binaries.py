@@ -20,7 +20,7 @@ from klarity_storage.server.rights.decide import Action
 from klarity_storage.server.rights.patterns import Pattern
 from klarity_storage.server.rights.require import require
 from klarity_storage.tables import binaries
-from klarity_storage.tables.binaries import delete_raw_binaries, rows_after
+from klarity_storage.tables.binaries import delete_raw_binaries, files_after, rows_after
 
 
 def list_binary_rows(context: Context, table: Name, *, limit: int, after: str | None) -> RawRowList:
@@ -44,22 +44,22 @@ def list_binary_rows(context: Context, table: Name, *, limit: int, after: str | 
 def list_binaries(
     context: Context, table: Name, row: str, *, limit: int, after: str | None
 ) -> RawFileList:
-    """A page of the binaries of a row, by name.
+    """A page of the binaries of a row, in the order of storage.
 
     Raises:
         TableNotFoundError: there is no such table, or the caller may not see it.
         FileMissingError: the row has none.
-        InvalidInputError: there is no page of that size.
+        InvalidInputError: there is no page of that size, or none behind such a name.
     """
     _check_limit(limit)
     row_segment(row)
     require(context, Action.READ, Pattern.of(table), about=f"list binaries of row {row!r:.80}")
-    found = binaries.list_files(context.services.buckets.of(table.space).store, table, row)
-    if not found:
+    store = context.services.buckets.of(table.space).store
+    found = list(islice(files_after(store, table, row, after), limit + 1))
+    if not found and (not after or next(files_after(store, table, row), None) is None):
         raise binaries.missing(table, row)
-    rest = [file for file in found if after is None or file[0] > after]
-    items = [RawFile(name, size, binaries.media_type_of(name)) for name, size in rest[:limit]]
-    return RawFileList(items=items, next=items[-1].name if rest[limit:] else None)
+    items = [RawFile(name, size, binaries.media_type_of(name)) for name, size in found[:limit]]
+    return RawFileList(items=items, next=items[-1].name if found[limit:] else None)
 
 
 def _check_limit(limit: int) -> None:

@@ -60,8 +60,9 @@ def list_binaries(
     limit: FromQuery[int] = MAX_BINARIES,
     after: FromQuery[str | None] = None,
 ) -> RawFileList:
-    """List the binaries of a row, by name; `after` is `next` of the page before.
+    """List the binaries of a row, in the order of storage.
 
+    Page by page: `after` is `next` of the page before.
     `row` is the row's index, an integer in decimal: a text may hold what an address cannot.
     """
     name = Name(space, Kind.TABLES, table)
