@@ -83,7 +83,8 @@ def _ask(given: S3Credentials, **form: str) -> tuple[int, str]:
 def _signed(given: S3Credentials, url: str, body: bytes) -> dict[str, str]:
     """The headers of a request to STS, with AWS's signature, version 4.
 
-    obstore signs for S3 alone, and boto3 is no dependency of the client.
+    obstore signs for S3 alone, and boto3 is no dependency of the client. The steps are those of
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
     """
     at = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     parts = urlsplit(url)
