@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from nginx_fixture import PAGE, Site
+from proxy_answers import OWN, both
 from proxy_versions import FILES, LARGE, SLICE, Pushed
-from wire import Heard, Wire
+from wire import Wire
 
 pytestmark = pytest.mark.real
 
-OWN = {"date", "server", "connection", "keep-alive", "cache-status", "transfer-encoding"}
-"""Headers that belong to a connection, or that only nginx has."""
-
 TEXT = FILES["a.txt"]
 ETAG = f'"{hashlib.sha256(TEXT).hexdigest()}"'
-
-
-def told(heard: Heard) -> tuple[int, dict[str, str], bytes]:
-    """An answer without what is another each time."""
-    headers = {name: value for name, value in heard.headers.items() if name not in OWN}
-    body = heard.body
-    if heard.status == 206:  # of a part nginx does not say again that there are parts
-        headers.pop("accept-ranges", None)
-    boundary = re.search("boundary=(.+)", headers.get("content-type", ""))
-    if boundary:
-        body = body.replace(boundary[1].encode(), b"BOUNDARY")
-        headers["content-type"] = headers["content-type"].replace(boundary[1], "BOUNDARY")
-    return heard.status, headers, body
-
-
-def both(
-    site: Site, path: str, method: str = "GET", token: str | None = None, **more: Any
-) -> Heard:
-    """What nginx answers at the first and the second time, which is what the server does."""
-    ours = site.wire(token)
-    more = {"x_request_id": "one-and-the-same"} | more
-    own = Wire(site.direct, ours.token)(path, method, **more)
-    for _ in range(2):
-        heard = ours(path, method, **more)
-        assert told(heard) == told(own)
-    return heard
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -7,6 +7,7 @@ import pytest
 from control_fixture import Api, Control
 from klarity_storage.layout import Kind, Name
 from klarity_storage.server.audit.sink import AuditEvent
+from klarity_storage.server.files.objects import STATE
 from klarity_storage.server.rights.refusals import HEADER
 from pushing_fixture import Push
 
@@ -150,6 +151,35 @@ def test_a_refusal_is_told_once_to_the_same_request_and_recorded_once(
     assert HEADER not in eve("GET", f"/v1/authorize?scope={space}/datasets/cats").headers
 
 
+@pytest.mark.real
+def test_a_file_of_a_table_is_asked_about_as_it_is_read(real: Control, space: str) -> None:
+    real.space(space)
+    bob, eve = real.user("bob"), real.user("eve")
+    real.grant("user:bob", "reader", f"{space}/tables/runs")
+    store = real.services.buckets.of(space).store
+    key, log = f"{space}/tables/runs/a.parquet", f"{space}/tables/runs/_delta_log/a.parquet"
+    path = f"/v1/authorize?scope={space}/tables/runs&file=a.parquet"
+    bob.fails(404, "GET", path)
+    states = []
+    for content in (b"one", b"two"):
+        store.put(key, content)
+        answer = bob("GET", path)
+        assert answer.status_code == 204
+        (line,) = real.audit(answer.headers["X-Request-Id"])
+        assert (line["target"], line["about"]) == (f"{space}/tables/runs", "file a.parquet")
+        states.append(answer.headers[STATE])
+        assert bob("GET", f"/files/{key}").headers["ETag"] == states[-1]
+    assert states[0] != states[1]
+    store.put(log, b"a checkpoint")
+    bob.fails(400, "GET", path.replace("file=", "file=_delta_log/"))
+    hidden = eve.fails(404, "GET", path)
+    absent = eve.fails(404, "GET", path.replace("runs", "none"))
+    assert hidden["detail"].replace("runs", "none") == absent["detail"]
+    assert real.stranger("GET", path).status_code == 401
+    store.delete(key)
+    bob.fails(404, "GET", path)
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -158,7 +188,12 @@ def test_a_refusal_is_told_once_to_the_same_request_and_recorded_once(
         f"scope=vision/datasets&version={'0' * 64}",
         f"scope=vision/tables/runs&version={'0' * 64}",
         "scope=vision/datasets/cats&version=",
+        "scope=vision/datasets/cats&file=a.parquet",
+        "scope=vision/tables&file=a.parquet",
+        "scope=vision/tables/runs&file=a.parquet&operation=write",
+        "scope=vision/tables/runs&file=",
+        "scope=vision/tables/runs&file=../other/a.parquet",
     ],
 )
-def test_what_has_no_versions(bob: Api, query: str) -> None:
+def test_what_has_no_versions_or_files(bob: Api, query: str) -> None:
     bob.fails(400, "GET", f"/v1/authorize?{query}")

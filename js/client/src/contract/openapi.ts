@@ -186,8 +186,8 @@ export interface paths {
         };
         /**
          * Say whether the caller may do that to ``space[/kind[/name]]``: for what stands in front
-         * @description With a version it answers as ``/files`` would for a file of that version, which in a public
-         *     bucket takes no token.
+         * @description With a version it answers as ``/files`` would for a file of that version, with a file as for
+         *     that data file of a table, whose ETag it says. In a public bucket either takes no token.
          */
         get: operations["check_right"];
         put?: never;
@@ -2662,6 +2662,7 @@ export interface operations {
     check_right: {
         parameters: {
             query: {
+                file?: string | null;
                 /** @description What credentials are asked for. */
                 operation?: components["schemas"]["Operation"];
                 scope: string;

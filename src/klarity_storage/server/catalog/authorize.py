@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from klarity_storage.errors import InvalidInputError
-from klarity_storage.layout import Name, check_hash
+from klarity_storage.layout import Kind, Name, check_hash
 from klarity_storage.protocol.credentials import Operation
 from klarity_storage.server.context import Context
+from klarity_storage.server.files.objects import object_state
 from klarity_storage.server.files.tree import check_version
 from klarity_storage.server.rights.operations import ACTIONS
 from klarity_storage.server.rights.patterns import Pattern
@@ -31,7 +32,7 @@ async def check_right(context: Context, scope: str, operation: Operation) -> Non
         await asyncio.to_thread(require, context, action, target, about=operation)
 
 
-async def check_file_right(
+async def check_version_right(
     context: Context, scope: str, operation: Operation, version: str
 ) -> None:
     """Pass, or raise what reading a file of that version would.
@@ -41,12 +42,35 @@ async def check_file_right(
         UnauthenticatedError: it is not public, and the request holds no token.
         InvalidInputError: the scope is no name with versions, or it is not about reading.
     """
-    target = Pattern.of_scope(scope)
-    kind, name = target.kind, target.name
-    if operation is not Operation.READ or kind is None or name is None or not kind.versioned:
+    name = _name(scope)
+    if operation is not Operation.READ or name is None or not name.kind.versioned:
         raise InvalidInputError(
             "A version is asked about with the operation read and its own name.",
             hint="Write ?scope=vision/datasets/cats&version=HASH.",
         )
-    whole = Name(target.space, kind, name)
-    await asyncio.to_thread(check_version, context, whole, check_hash(version))
+    await asyncio.to_thread(check_version, context, name, check_hash(version))
+
+
+async def check_file_right(context: Context, scope: str, operation: Operation, file: str) -> str:
+    """The ETag of a data file of a table; or raise what reading it would.
+
+    Raises:
+        TableNotFoundError: there is no such table, or the caller may not see it.
+        UnauthenticatedError: it is not public, and the request holds no token.
+        FileMissingError: the table has no such file.
+        InvalidInputError: the scope is no table, it is not about reading, or the file may change.
+    """
+    name = _name(scope)
+    if operation is not Operation.READ or name is None or name.kind is not Kind.TABLES:
+        raise InvalidInputError(
+            "A file is asked about with the operation read and the name of its table.",
+            hint="Write ?scope=vision/tables/runs&file=PATH.",
+        )
+    return await asyncio.to_thread(object_state, context, name, file)
+
+
+def _name(scope: str) -> Name | None:
+    target = Pattern.of_scope(scope)
+    if target.kind is None or target.name is None:
+        return None
+    return Name(target.space, target.kind, target.name)

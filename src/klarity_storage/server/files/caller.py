@@ -58,10 +58,16 @@ async def know_the_reader_or_refusal(
     await know_the_reader(connection, handler)
 
 
-def tell_refusal(scope: Any, name: Name, version: str) -> None:
-    """Raise what this request was refused that version with when a proxy asked ahead, if it was."""
+def tell_refusal(scope: Any, name: Name, part: str) -> None:
+    """Raise what this request was refused that with when a proxy asked ahead, if it was.
+
+    Args:
+        scope: of the request.
+        name: what it reads.
+        part: which version of it, or which file of a table.
+    """
     found: Refusal | None = scope["state"].get(_STATE)
-    if found is not None and (found.target, found.version) == (str(name), version):
+    if found is not None and (found.target, found.part) == (str(name), part):
         raise found.error
 
 

@@ -7,7 +7,13 @@ from typing import Final
 
 from obstore import get as open_object
 
-from klarity_storage.errors import FileMissingError, IntegrityError, NotFoundError
+from klarity_storage.errors import (
+    FileMissingError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+)
+from klarity_storage.layout import Name, check_path
 from klarity_storage.server.context import Context
 from klarity_storage.server.files.address import ObjectAddress
 from klarity_storage.server.files.caller import require_reading
@@ -17,7 +23,11 @@ from klarity_storage.server.files.types import content_type
 from klarity_storage.tables.binaries import DIGEST
 from klarity_storage.versions.engine_errors import told_as_ours
 
+STATE: Final = "X-Klarity-State"
+"""Of a yes about a file of a table: its ETag, by which what was kept of it is still right."""
+
 _LOG: Final = "_delta_log/"
+_NO_TAG: Final = '""'
 _SEGMENT: Final = 64 << 20
 
 
@@ -40,6 +50,23 @@ def find_object(context: Context, address: ObjectAddress, page: Page) -> Found:
         store = context.services.buckets.of(address.table.space).store
         return Listed(object_page(store, address.prefix, address.path, page, told))
     return _content(context, address)
+
+
+def object_state(context: Context, table: Name, path: str) -> str:
+    """The ETag of a data file of a table, whose bytes are the same for as long as it is.
+
+    Raises:
+        TableNotFoundError: there is no such table, or the caller may not see it.
+        UnauthenticatedError: it is not public, and the request holds no token.
+        FileMissingError: there is no such file, or not any more.
+        InvalidInputError: it is one that may change.
+    """
+    address = ObjectAddress(table, table.prefix, check_path(path), folder=False)
+    require_reading(context, table, f"file {path}")
+    found = _content(context, address)
+    if not found.lasting or found.etag == _NO_TAG:
+        raise InvalidInputError("This file may change.", hint="Ask for a data file of the table.")
+    return found.etag
 
 
 def _content(context: Context, address: ObjectAddress) -> Content:

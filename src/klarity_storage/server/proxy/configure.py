@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from klarity_storage.errors import ConfigurationError
+from klarity_storage.server.files.objects import STATE
 from klarity_storage.server.http.cors import EXPOSED
 from klarity_storage.server.proxy.problems import (
     OF_FILES,
@@ -73,7 +74,8 @@ def configure(settings: Settings) -> str:
         "slice": _SLICE,
         "number": NUMBER,
         "refusal": HEADER,
-        "refusal_variable": HEADER.lower().replace("-", "_"),
+        "refusal_variable": _variable(HEADER),
+        "state_variable": _variable(STATE),
         "ends_before": ends_before(),
         "beyond": beyond(),
         "each_time": '""' if decision > 1 else "1",
@@ -85,6 +87,10 @@ def configure(settings: Settings) -> str:
         "s3": _s3(settings, place),
     }
     return _filled(_template("nginx.conf.in"), known)
+
+
+def _variable(header: str) -> str:
+    return header.lower().replace("-", "_")
 
 
 def publishes_s3(settings: Settings) -> bool:

@@ -1,9 +1,9 @@
 """Refusals that were recorded and are still to be told, at the address that was really asked for.
 
-A proxy asks ahead whether a caller may read a version. Of a no it learns a number, with which it
-sends the caller's own request: that is answered with the refusal that stands on record, instead of
-a second decision with a second line. The number is no right: all that it leads to is this refusal,
-once, for the same request and version.
+A proxy asks ahead whether a caller may read a version, or a file of a table. Of a no it learns a
+number, with which it sends the caller's own request: that is answered with the refusal that stands
+on record, instead of a second decision with a second line. The number is no right: all that it
+leads to is this refusal, once, for the same request and bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Refusal:
     request_id: str
     target: str
     """The name, ``vision/datasets/cats``."""
-    version: str
+    part: str
+    """The version of it, or the file of a table."""
     known: bool
     """Whether the caller was: of who is not, nothing of the address is read."""
 

@@ -13,6 +13,7 @@ from klarity_storage.protocol.credentials import Operation
 from klarity_storage.server.catalog import authorize
 from klarity_storage.server.context import Context
 from klarity_storage.server.files.caller import know_the_reader
+from klarity_storage.server.files.objects import STATE
 from klarity_storage.server.http.authentication import know_the_caller
 from klarity_storage.server.http.documents import failures
 from klarity_storage.server.http.failures import answer_failure
@@ -36,15 +37,16 @@ _YES = Yes(None, status_code=204)
 
 
 def _answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """As all failures; of a version with the number that tells its refusal at a file's address."""
+    """As all failures; of bytes with the number that tells the refusal at their own address."""
     answer = answer_failure(request, error)
     asked = request.query_params
-    if isinstance(error, REFUSED) and "version" in asked:
+    part = asked.get("version", asked.get("file"))
+    if isinstance(error, REFUSED) and part is not None:
         refusal = Refusal(
             error,
             request_id(request.scope),
             asked.get("scope", ""),
-            asked["version"],
+            part,
             known=isinstance(request.scope.get("user"), Context),
         )
         answer.headers[HEADER] = request.app.state.services.refusals.keep(refusal)
@@ -64,21 +66,25 @@ async def check_right(
     target: Scope,
     operation: FromQuery[Operation] = Operation.READ,
     version: FromQuery[str | None] = None,
+    file: FromQuery[str | None] = None,
 ) -> None:
     """Say whether the caller may do that to ``space[/kind[/name]]``: for what stands in front.
 
-    With a version it answers as ``/files`` would for a file of that version, which in a public
-    bucket takes no token.
+    With a version it answers as ``/files`` would for a file of that version, with a file as for
+    that data file of a table, whose ETag it says. In a public bucket either takes no token.
     """
     # Asked for each file that is read. So it finds the caller itself and answers with what is made
     # already: guard, dependency and answer of other routes take Litestar longer than the decision.
-    if version is None:
+    if version is None and file is None:
         await know_the_caller(request, request.route_handler)
         await authorize.check_right(request.user, target, operation)
-    else:
-        await know_the_reader(request, request.route_handler)
-        await authorize.check_file_right(request.user, target, operation, version)
-    return _YES  # type: ignore[return-value] # and documented as what it is: nothing
+        return _YES  # type: ignore[return-value] # and documented as what it is: nothing
+    await know_the_reader(request, request.route_handler)
+    if version is not None:
+        await authorize.check_version_right(request.user, target, operation, version)
+        return _YES  # type: ignore[return-value]
+    state = await authorize.check_file_right(request.user, target, operation, file or "")
+    return Response(None, status_code=204, headers={STATE: state})  # type: ignore[return-value]
 
 
 ROUTES = [check_right]

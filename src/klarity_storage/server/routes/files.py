@@ -166,6 +166,8 @@ async def _serve(
     if isinstance(address, TreeAddress):
         tell_refusal(request.scope, address.name, address.selector)
         found = find_at_hand(context, address)
+    elif not address.of_rows:
+        tell_refusal(request.scope, address.table, address.path)
     if found is None:  # the hop to a thread takes longer than what is at hand
         found = await asyncio.to_thread(_find, context, address, page)
     match found:
