@@ -27,7 +27,7 @@ class ArrowResponse(ASGIResponse):
     """Rows as an IPC stream; a query that fails before its first row answers a problem instead.
 
     One that fails later ends in a message that is cut short, at which readers of Arrow fail: its
-    text is the problem.
+    text is the problem. In the midst of a message nothing follows, or it could be read as rows.
     """
 
     def __init__(self, query: AbstractAsyncContextManager[Answer]) -> None:
@@ -56,7 +56,7 @@ class ArrowResponse(ASGIResponse):
                 _LOG.exception("A query failed in mid-stream.")
                 failure = InternalError("The server failed on this query.")
                 tail = broken_end(failure, request_id(scope))
-        await send(body_message(tail, more=False))
+        await send(body_message(tail if answer.between else b"", more=False))
 
 
 def broken_end(error: StorageError, number: str) -> bytes:

@@ -44,7 +44,8 @@ class Answer:
         self._look = look
         self._seconds = seconds
         self._looked = asyncio.get_running_loop().time()
-        self._between = True
+        self.between = True
+        """Whether what was sent so far ends with a message of the stream."""
         self.deadline = self._looked + seconds
         """On the loop's clock."""
         self.version: int | None = None
@@ -70,7 +71,7 @@ class Answer:
                     match letter:
                         case Letter.PART | Letter.DATA:
                             await self._look_again()
-                            self._between = letter is Letter.DATA
+                            self.between = letter is Letter.DATA
                             return content
                         case Letter.VERSION:
                             self.version = int(content)
@@ -91,7 +92,7 @@ class Answer:
         Between two messages of the stream alone, where the problem can be told.
         """
         now = asyncio.get_running_loop().time()
-        if self._between and now - self._looked >= EVERY:
+        if self.between and now - self._looked >= EVERY:
             self._looked = now  # also where it raises: what is left is only emptied then
             await asyncio.to_thread(self._look)
 
