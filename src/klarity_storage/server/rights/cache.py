@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, select, update
 
@@ -33,6 +33,9 @@ _GENERATION: Final = select(schema.generations.c.value).where(_RIGHTS)
 _RISE: Final = (
     update(schema.generations).where(_RIGHTS).values(value=schema.generations.c.value + 1)
 )
+
+
+T = TypeVar("T")
 
 
 class _View:
@@ -88,35 +91,30 @@ class RightsCache:
 
     def token(self, digest: str) -> KnownToken | None:
         """The token whose secret has that hash; revoked and expired ones too."""
-        view = self._fresh()
-        found = view.tokens.get(digest)
-        if found is None:
-            with self._database.read() as connection:
-                found = read.read_token(connection, _TOKENS.hash == digest)
-            if found is not None:
-                view.tokens[digest] = found
-        return found
+        return self._known(
+            self._fresh().tokens, digest, lambda one: read.read_token(one, _TOKENS.hash == digest)
+        )
 
     def token_named(self, token_id: str) -> KnownToken | None:
         """The token of that id, as `token`: for whom a request is answered that came with it."""
-        view = self._fresh()
-        found = view.by_id.get(token_id)
-        if found is None:
-            with self._database.read() as connection:
-                found = read.read_token(connection, _TOKENS.id == token_id)
-            if found is not None:
-                view.by_id[token_id] = found
-        return found
+        return self._known(
+            self._fresh().by_id, token_id, lambda one: read.read_token(one, _TOKENS.id == token_id)
+        )
 
     def account(self, name: str) -> KnownAccount | None:
         """The user or service of that name, disabled ones too."""
-        view = self._fresh()
-        found = view.accounts.get(name)
+        return self._known(self._fresh().accounts, name, lambda one: read.read_account(one, name))
+
+    def _known(
+        self, kept: dict[str, T], key: str, look_up: Callable[[Connection], T | None]
+    ) -> T | None:
+        """What a view has kept, or what is there, which it keeps from now on."""
+        found = kept.get(key)
         if found is None:
             with self._database.read() as connection:
-                found = read.read_account(connection, name)
+                found = look_up(connection)
             if found is not None:
-                view.accounts[name] = found
+                kept[key] = found
         return found
 
     def has_space(self, key: str) -> bool:
