@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -30,9 +31,22 @@ Tree = Mapping[str, bytes]
 PlantTree = Callable[..., Path]
 
 
+def pytest_collection_finish() -> None:
+    """Keep modules and tests, which stay, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where no home is looked at to find a name for the next: there are thousands."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def _alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = tmp_path_factory.mktemp("home")
+def _alone(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = _homes / uuid4().hex
+    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("KS_CACHE", str(home / "cache"))
     for variable in (
