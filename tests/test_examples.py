@@ -7,10 +7,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import pytest
+from waiting import until
 
 TOUR = Path(__file__).parents[1] / "examples" / "tour.py"
 
@@ -74,8 +73,4 @@ def test_the_tour_can_leave_its_server_up(tmp_path: Path) -> None:
         assert "vision/datasets/photographs" in done.stdout
     finally:
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 30
-    while running(tmp_path):
-        if time.monotonic() > deadline:
-            pytest.fail(f"still running: {running(tmp_path)}")
-        time.sleep(0.05)
+    until(lambda: not running(tmp_path))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from klarity_storage import errors
 from klarity_storage.cli import _errors
 from klarity_storage.cli._session import Session
 from klarity_storage.protocol.problem import Problem, error_of
+from waiting import until
 
 
 class Failing(Protocol):
@@ -195,14 +195,13 @@ def test_ctrl_c_says_what_next_and_leaves_with_130(work: Path, spawn: Spawn) -> 
 
 def _wait_until_busy(process: subprocess.Popen[str]) -> None:
     """Until the query's own thread runs: a signal before that would meet the imports."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def busy() -> bool:
         assert process.poll() is None
         tasks = Path(f"/proc/{process.pid}/task").iterdir()
-        if any("tokio" in (task / "comm").read_text() for task in tasks):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the query never began")
+        return any("tokio" in (task / "comm").read_text() for task in tasks)
+
+    until(busy)
 
 
 def test_abort_is_told_as_nothing_done(failing: Failing) -> None:

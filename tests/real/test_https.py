@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ import klarity_storage as ks
 from certificate_fixture import Authority, Pair
 from conftest import PlantTree
 from server_fixture import start_server
+from waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -113,10 +113,7 @@ def shown(address: str, authority: Authority) -> bytes | None:
 
 
 def until_told(data: Path, text: str, times: int) -> None:
-    deadline = time.monotonic() + 30
-    while told(data).count(text) < times:
-        assert time.monotonic() < deadline, told(data)
-        time.sleep(0.02)
+    until(lambda: told(data).count(text) >= times)
 
 
 def test_it_is_renewed_when_asked_and_only_by_a_good_one(secure: Secure) -> None:
@@ -133,9 +130,7 @@ def test_it_is_renewed_when_asked_and_only_by_a_good_one(secure: Secure) -> None
     pair.replace(fresh)
     process.send_signal(signal.SIGHUP)
     until_told(data, "is renewed", 1)
-    deadline = time.monotonic() + 30
-    while shown(address, authority) != fresh.der:
-        assert time.monotonic() < deadline
+    until(lambda: shown(address, authority) == fresh.der)
     assert process.poll() is None
 
 

@@ -155,10 +155,16 @@ def test_a_stop_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DRAIN_PATIENCE", 0.5)
 
     async def work() -> float:
-        async with serving() as (_, port):
+        reading = asyncio.Event()
+
+        async def read(scope: Any, receive: Any, send: Any) -> None:
+            reading.set()
+            await answer(scope, receive, send)
+
+        async with serving(read) as (_, port):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
-            await asyncio.sleep(0.2)  # the body never comes
+            await asyncio.wait_for(reading.wait(), PATIENCE)  # the rest of the body never comes
             begun = asyncio.get_running_loop().time()
         writer.close()
         return asyncio.get_running_loop().time() - begun

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from klarity_storage.tables.scan import scan
 from klarity_storage.tables.vacuum import vacuum_table
 from tables.conftest import Place
 from tables.sessions import ending_in
+from waiting import until
 
 BY = Signature("user:alice")
 SCHEMA = pa.schema([("id", pa.int64())])
@@ -64,8 +64,7 @@ def issuer(engine: SeaweedEngine, on_s3: Place, keys_for: KeysFor) -> Issuer:
 
 def wait_past(end: datetime | None) -> None:
     assert end is not None
-    while datetime.now(UTC) <= end + timedelta(seconds=1):
-        time.sleep(0.05)
+    until(lambda: datetime.now(UTC) > end + timedelta(seconds=1))
 
 
 def longer_than(end: datetime | None, rows: list[list[int]]) -> pa.RecordBatchReader:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -15,13 +15,16 @@ from klarity_storage.tables.restore import restore_table
 from klarity_storage.tables.scan import scan
 from tables.changes import BY, SIGNED
 from tables.conftest import Place
+from waiting import until
 
 
 def test_a_table_is_restored_by_version_or_time(place: Place) -> None:
     runs = place("runs")
     push_table(runs, {"id": [1]}, by=BY)
     first = read_history(runs())[0].time
-    time.sleep(0.01)
+    assert first is not None
+    later = first + timedelta(milliseconds=1)  # Delta counts in these
+    until(lambda: datetime.now(UTC) > later)
     push_table(runs, {"id": [2], "y": ["a"]}, by=BY, evolve=True)
 
     assert restore_table(runs, None, first, SIGNED).version == 2

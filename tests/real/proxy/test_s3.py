@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 import klarity_storage as ks
 from klarity_storage.server.engines.weed import ROLE_ARN
 from nginx_fixture import Site
+from waiting import until
 from wire import Wire
 
 pytestmark = pytest.mark.real
@@ -250,10 +250,8 @@ def test_the_engines_log_has_the_callers_address(site: Site, s3: Any) -> None:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
     finally:
         s3.meta.events.unregister("before-send.s3", claim)
-    deadline = time.monotonic() + 30
-    while not (found := list(lines(site, key))):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: list(lines(site, key)))
+    found = list(lines(site, key))
     assert "127.0.0.1" in json.dumps(found)
     assert "192.0.2.7" not in json.dumps(found)
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from klarity_storage.errors import StorageFullError
 from klarity_storage.server.audit.files import AuditFiles
 from klarity_storage.server.audit.sink import AuditEvent
+from waiting import until
 
 DAY = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
 
@@ -102,10 +102,7 @@ def test_killed_in_mid_work_every_line_is_whole(tmp_path: Path) -> None:
     )
     file = tmp_path / "2026-03-01.jsonl"
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) as writer:
-        deadline = time.monotonic() + 30
-        while not (file.exists() and file.stat().st_size > 1_000_000):
-            assert time.monotonic() < deadline, "nothing was written"
-            time.sleep(0.01)
+        until(lambda: file.exists() and file.stat().st_size > 1_000_000)
         writer.send_signal(signal.SIGKILL)
     assert file.read_bytes().endswith(b"\n")
     assert all(line["about"] == "x" * 2000 for line in lines(file))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from klarity_storage.server.db import schema
 from klarity_storage.server.db.engine import Database
 from klarity_storage.server.db.migrate import open_database
 from klarity_storage.server.settings.sections import DatabaseSettings
+from waiting import until
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -105,10 +105,7 @@ def test_events_of_requests_at_once_share_a_transaction(database: Database) -> N
     with ThreadPoolExecutor(20) as pool:
         with database.write():  # whoever is first waits for this, and the others behind
             writing = [pool.submit(write, number) for number in range(20)]
-            deadline = time.monotonic() + 30
-            while len(audit._waiting) < 10:
-                assert time.monotonic() < deadline
-                time.sleep(0.001)
+            until(lambda: len(audit._waiting) >= 10)
         for each in writing:
             each.result()
     assert len(commits) <= 12

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from klarity_storage.errors import StorageError
 from klarity_storage.server.engines.requests import SOCKET, RequestLog
 from klarity_storage.server.engines.seaweed import SeaweedEngine
 from klarity_storage.versions.engine_errors import told_as_ours
+from waiting import until
 
 Lines = list[dict[str, Any]]
 
@@ -34,13 +34,10 @@ def lines_of(folder: Path) -> Lines:
     ]
 
 
-def until(found: Callable[[], Lines]) -> Lines:
+def once(found: Callable[[], Lines]) -> Lines:
     """What is found, once there is something: the engine tells of a request after its answer."""
-    deadline = time.monotonic() + 30
-    while not (lines := found()):
-        assert time.monotonic() < deadline, "nothing was logged"
-        time.sleep(0.02)
-    return lines
+    until(found)
+    return found()
 
 
 @pytest.mark.real
@@ -66,7 +63,7 @@ def test_the_id_of_the_request_reaches_the_engines_log(tmp_path: Path) -> None:
             found = [x for x in every if x["session"].endswith(line["request_id"])]
             return found if len(found) == 2 else []
 
-        allowed, refused = until(his)
+        allowed, refused = once(his)
         assert allowed["session"] == f"user-bob-{line['request_id']}"
         assert (allowed["operation"], allowed["status"]) == ("REST.GET.OBJECT", 200)
         assert allowed["key"] == "vision/datasets/cats/x"
@@ -86,7 +83,7 @@ def test_an_engine_that_was_killed_logs_on(tmp_path: Path) -> None:
 
     with SeaweedEngine(data, request_days=30) as engine:
         engine.store.put("a/b", b"1")
-        before = len(until(asked))
+        before = len(once(asked))
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGKILL)
         until(lambda: asked()[before:] or read_again(engine))
@@ -123,7 +120,7 @@ def test_messages_that_are_cut_anywhere(log: RequestLog, tmp_path: Path) -> None
             found = lines_of(tmp_path / "s3")
             return found if len(found) == 50 else []
 
-        lines = until(all_of_them)
+        lines = once(all_of_them)
     finally:
         log.stop()
     assert [line["key"] for line in lines] == [f"é/{n}]{{}}[" for n in range(50)]

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from server.queries.conftest import Small
+from waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -29,6 +30,20 @@ COUNT = "select count(*) as n from lab.numbers"
 
 def ask(client: httpx.AsyncClient, sql: str) -> Awaitable[httpx.Response]:
     return client.post("/v1/sql", json={"query": sql})
+
+
+def running(small: Small) -> bool:
+    """Whether one query is."""
+    headers = {"Authorization": f"Bearer {small.token}"}
+    told = httpx.get(f"{small.address}/metrics", headers=headers).text
+    return 'ks_queries{state="running"} 1.0\n' in told
+
+
+def worked(small: Small) -> float:
+    """Seconds that the processes have worked."""
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in small.workers()]
+    times = [stat.rpartition(")")[2].split()[11:13] for stat in stats]
+    return sum(int(ticks) for both in times for ticks in both) / os.sysconf("SC_CLK_TCK")
 
 
 def rows(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -125,7 +140,7 @@ def test_a_caller_waits_behind_themselves_and_is_refused_when_too_many_wait(smal
     async def run() -> None:
         async with small.client() as client, small.client(small.user_token("eve")) as eve:
             greedy = [asyncio.ensure_future(ask(client, ENDLESS)) for _ in range(3)]
-            await asyncio.sleep(0.3)
+            await asyncio.to_thread(until, lambda: running(small))
             assert rows(await ask(eve, COUNT)) == [{"n": 100_000}]
             answers = await asyncio.gather(*greedy)
             codes = sorted(answer.json()["code"] for answer in answers)
@@ -161,8 +176,9 @@ def test_a_killed_process_is_replaced(small: Small) -> None:
             for worker in small.workers():
                 os.kill(worker, signal.SIGKILL)
             assert rows(await ask(client, COUNT)) == [{"n": 100_000}]
+            before = worked(small)
             slow = asyncio.ensure_future(ask(client, ENDLESS))
-            await asyncio.sleep(0.5)
+            await asyncio.to_thread(until, lambda: worked(small) > before + 0.3)
             for worker in small.workers():
                 os.kill(worker, signal.SIGKILL)
             assert (await slow).status_code == 422
