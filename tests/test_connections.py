@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from klarity_storage.connections import open_pool
+from klarity_storage.connections import Connections, open_pool
 
 
 @pytest.fixture
@@ -68,3 +68,23 @@ def test_a_host_that_takes_no_proxy(
     assert open_pool(url).request("GET", url, retries=False).status == 200
 
     assert [target for target, _ in asked] == ["/here"]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_who_sends_after_the_end_gets_new_connections(
+    proxied: bool,
+    proxy: tuple[int, list[tuple[str, dict[str, str]]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, asked = proxy
+    here = f"http://127.0.0.1:{port}"
+    if proxied:
+        monkeypatch.setenv("http_proxy", here)
+    base = "http://storage.example/ks" if proxied else f"{here}/ks"
+    connections = Connections(base)
+
+    for _ in range(2):
+        assert connections.send("GET", "/v1/whoami", None, {}).status == 200
+        connections.close()
+
+    assert [target for target, _ in asked] == [f"{base if proxied else '/ks'}/v1/whoami"] * 2

@@ -26,7 +26,8 @@ SLOW: Final = 4 << 20
 _PROOF: Final = 64 << 20
 """Bytes that whoever let a stream wait has to take quickly before the next one begins.
 
-Where a stream is let go, a few megabytes that were under way are lost: a tenth of that at most.
+Where a stream is let go, what was under way is lost: some megabytes as a rule, and as much as the
+kernel lets wait at most.
 """
 
 _KEPT: Final = 8
